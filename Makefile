@@ -1,0 +1,46 @@
+# Every habit of this project is a target here; CI runs the same ones.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help setup demo test fast check format benchmark-quick tape clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: .venv/.ready ## make .venv and install what Nightshift needs
+
+.venv/.ready: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Nightshift needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+demo: setup ## run the whole loop on the embedded tape: no model server needed
+	@$(BIN)/python orchestrator.py --demo
+
+test: setup ## all tests, slow ones too
+	$(BIN)/python -m pytest -q
+
+fast: setup ## the fast tests only
+	$(BIN)/python -m pytest -q -m "not slow"
+
+check: setup ## ruff, mypy --strict, the import graph
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: setup ## let ruff format and fix what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark-quick: setup ## the calculator task against your model server, judged by hidden tests
+	$(BIN)/python benchmark.py --suite quick
+
+tape: setup ## record the demo's tape anew against your model server
+	$(BIN)/python orchestrator.py --demo --record-tape
+
+clean: ## remove caches (never runs or trees)
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

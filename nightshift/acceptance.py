@@ -1,0 +1,172 @@
+"""Which checks may prove something: seen to fail on stubs, bound to their criteria, then frozen.
+
+A check that holds on a tree of stubs proves nothing about the real one. Generated tests that cannot fail, that
+cannot be collected, or that other samples of the same specification contradict, are quarantined with a reason;
+they take no part in the verdict and are listed in the result.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nightshift.checks import base_node, run_command_check
+from nightshift.domain import (
+    Criterion,
+    ExecLimits,
+    Plan,
+    Quarantined,
+    Sandbox,
+    TestReport,
+    TestResult,
+    TestsCheck,
+    Tree,
+)
+from nightshift.source.stubs import stub_texts
+from nightshift.source.tests_pool import contradicted, drop_tests, pool_tests, unsafe_test_reason
+
+STUB_VARIANTS = (0, 1)
+"""None returns and constant returns: a test that wants None fails on the other."""
+
+_BROKEN = re.compile(
+    r"^(?:E\s+)?(ImportError|ModuleNotFoundError|NameError|SyntaxError|IndentationError)\b", re.M
+)
+_UNKNOWN_NAME = re.compile(r"AttributeError: (?:partially initialized )?module '[\w.]+' has no attribute")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The generated tests that the verdict trusts, frozen before judging."""
+
+    texts: Mapping[str, str]
+    nodes: frozenset[str]
+    """Test ids without parameters."""
+    quarantined: tuple[Quarantined, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(self.texts)
+
+
+def prove_criteria(
+    plan: Plan, tree: Tree, sandbox: Sandbox, limits: ExecLimits
+) -> tuple[Plan, tuple[str, ...]]:
+    """Runs every script and command on the stubs: the plan with its guards marked, and reasons to refuse it."""
+    stubs = [_stub_tree(plan, tree, variant) for variant in STUB_VARIANTS]
+    criteria: list[Criterion] = []
+    reasons: list[str] = []
+    for criterion in plan.criteria:
+        if isinstance(criterion.check, TestsCheck):
+            criteria.append(criterion)
+            continue
+        results = [run_command_check(criterion, stub, sandbox, limits) for stub in stubs]
+        guard = all(result.passed for result in results)
+        criteria.append(replace(criterion, guard=guard))
+        if not criterion.trusted and not guard and (fault := _fault(results[0].evidence)):
+            reasons.append(f"criterion {criterion.id} cannot be run on the plan's own interfaces: {fault}")
+    if criteria and all(c.guard for c in criteria):
+        reasons.append("every criterion already holds before anything is built, so none proves the task")
+    return replace(plan, criteria=tuple(criteria)), tuple(reasons)
+
+
+def accept_tests(
+    plan: Plan, samples: Mapping[str, Sequence[str]], tree: Tree, sandbox: Sandbox, limits: ExecLimits
+) -> Accepted:
+    """Pools the sampled versions of each test file and keeps the tests that can prove something."""
+    texts: dict[str, str] = {}
+    out: list[Quarantined] = []
+    for path, versions in samples.items():
+        text, refused = _pooled(path, versions)
+        out += refused
+        if text:
+            texts[path] = text
+    reports = (
+        [_on_stubs(plan, tree, texts, variant, sandbox, limits) for variant in STUB_VARIANTS] if texts else []
+    )
+    nodes: set[str] = set()
+    for path in list(texts):
+        refused = _unproving(path, reports)
+        out += refused
+        names = {q.node.partition("::")[2] for q in refused}
+        collected = {
+            base_node(r.node) for report in reports for r in report.results if r.node.startswith(path + "::")
+        }
+        kept = {node for node in collected if node.partition("::")[2] not in names}
+        if not kept:
+            del texts[path]
+            continue
+        nodes |= kept
+        texts[path] = drop_tests(texts[path], names) if names else texts[path]
+    return Accepted(texts, frozenset(nodes), tuple(out))
+
+
+def bind(plan: Plan, accepted: Accepted) -> Plan:
+    """The plan with each criterion that tests prove bound to the accepted tests that name it, or else to its file's."""
+    return replace(plan, criteria=tuple(_bound(criterion, accepted) for criterion in plan.criteria))
+
+
+def _bound(criterion: Criterion, accepted: Accepted) -> Criterion:
+    if not isinstance(criterion.check, TestsCheck) or criterion.trusted:
+        return criterion
+    own = sorted(node for node in accepted.nodes if node.startswith(criterion.check.path + "::"))
+    naming = [node for node in own if f"_{criterion.id.lower()}_" in node.lower() + "_"]
+    return replace(criterion, check=replace(criterion.check, nodes=tuple(naming or own)))
+
+
+def _pooled(path: str, versions: Sequence[str]) -> tuple[str, list[Quarantined]]:
+    reasons = [unsafe_test_reason(version) for version in versions]
+    refused = [
+        Quarantined(f"{path} (sample {number})", reason) for number, reason in enumerate(reasons, 1) if reason
+    ]
+    safe = [version for version, reason in zip(versions, reasons, strict=True) if not reason]
+    if not safe:
+        return "", refused
+    text = pool_tests(safe).text
+    against = contradicted(safe)
+    refused += [Quarantined(f"{path}::{name}", "most other samples expect another value") for name in against]
+    return drop_tests(text, set(against)) if against else text, refused
+
+
+def _stub_tree(plan: Plan, tree: Tree, variant: int) -> Tree:
+    return Tree({**tree.texts, **stub_texts(plan, variant=variant)}, tree.base)
+
+
+def _on_stubs(
+    plan: Plan, tree: Tree, texts: Mapping[str, str], variant: int, sandbox: Sandbox, limits: ExecLimits
+) -> TestReport:
+    stubs = _stub_tree(plan, tree, variant)
+    return sandbox.test(Tree({**stubs.texts, **texts}, stubs.base), tuple(texts), limits=limits)
+
+
+def _unproving(path: str, reports: Sequence[TestReport]) -> list[Quarantined]:
+    for report in reports:
+        if errors := [text for where, text in report.collection_errors if where == path]:
+            return [
+                Quarantined(path, f"cannot be collected on the plan's interfaces: {errors[0].strip()[-300:]}")
+            ]
+    by_node: dict[str, list[TestResult]] = {}
+    for report in reports:
+        for result in report.results:
+            if result.node.startswith(path + "::"):
+                by_node.setdefault(base_node(result.node), []).append(result)
+    return [
+        Quarantined(node, reason)
+        for node, results in by_node.items()
+        if (reason := _unproving_reason(results))
+    ]
+
+
+def _unproving_reason(results: Sequence[TestResult]) -> str:
+    if all(result.outcome == "passed" for result in results):
+        return "passes on a stub, so it cannot fail"
+    if any(result.outcome in ("skipped", "xfailed", "xpassed") for result in results):
+        return "is skipped or expected to fail"
+    faults = [_fault(result.detail) for result in results if result.outcome != "passed"]
+    return f"asks for what the interface does not have: {faults[0]}" if faults and all(faults) else ""
+
+
+def _fault(text: str) -> str:
+    """The line that shows a check broken in itself, not by wrong behaviour; empty when there is none."""
+    lines = [line for line in text.splitlines() if _BROKEN.search(line) or _UNKNOWN_NAME.search(line)]
+    return lines[-1].removeprefix("E").strip() if lines else ""

@@ -1,0 +1,114 @@
+"""Results as text for a prompt or a report: short, taken from the tail, and the same for the same failure.
+
+Whatever differs between two identical runs (temporary paths, durations, addresses) is replaced, so that a
+resumed run asks the very same question and the recorded answer is found.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+
+from nightshift.domain import (
+    Check,
+    CommandCheck,
+    CriterionResult,
+    ExecResult,
+    ScriptCheck,
+    ShellCheck,
+    TestReport,
+    TestResult,
+    TestsCheck,
+    Verdict,
+)
+from nightshift.prompting import tail
+
+DETAIL_CHARS = 1500
+"""For one failing test or command."""
+EVIDENCE_CHARS = 8000
+"""For all failures shown in one prompt."""
+
+_VOLATILE = (
+    (re.compile(r"(?:/[\w.+-]+)*/(?:tmp|T|scratch)/[\w.+-]*(?:/[\w.+-]*nightshift[\w.+-]*)*"), "<tmp>"),
+    (re.compile(r"0x[0-9a-f]{6,16}"), "0x..."),
+    (re.compile(r"\b\d+\.\d+ ?(?:s|ms|seconds)\b"), "<time>"),
+)
+
+
+def normalised(text: str) -> str:
+    for pattern, replacement in _VOLATILE:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def describe_check(check: Check) -> str:
+    match check:
+        case TestsCheck(path=path):
+            return f"the tests in {path}"
+        case ScriptCheck(code=code):
+            return f"python3, running\n{code}"
+        case CommandCheck(argv=argv, exit_code=code, output=output):
+            shown = f" and prints {', '.join(map(repr, output))}" if output else ""
+            return f"`{shlex.join(argv)}` ends with exit code {code}{shown}"
+        case ShellCheck(command=command):
+            return f"`{command}` succeeds"
+
+
+def of_exec(result: ExecResult) -> str:
+    """How a command ended, and the tail of what it printed."""
+    end = "timed out" if result.timed_out else f"exit code {result.exit_code}"
+    parts = [end]
+    for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):
+        if text.strip():
+            parts.append(f"{name}:\n{tail(text.rstrip(), DETAIL_CHARS)}")
+    return normalised("\n".join(parts))
+
+
+def of_test(result: TestResult) -> str:
+    return normalised(f"{result.node}: {result.outcome}\n{tail(result.detail.rstrip(), DETAIL_CHARS)}")
+
+
+def of_report(report: TestReport) -> str:
+    """The failures of one test run; the first ones in full, the rest by name."""
+    items = [
+        normalised(f"{path} cannot be collected:\n{tail(text, DETAIL_CHARS)}")
+        for path, text in report.collection_errors
+    ]
+    items += [of_test(result) for result in report.failures]
+    if not items and not report.complete and report.exec:
+        items.append(f"the test run did not come to its end: {of_exec(report.exec)}")
+    return fitted(items)
+
+
+def of_verdict(verdict: Verdict) -> str:
+    """Everything that keeps a verdict from being a pass."""
+    items = [f"Problem: {problem}" for problem in verdict.problems]
+    items += [of_criterion(result) for result in verdict.results if not result.passed]
+    if verdict.report and not verdict.report.passed:
+        items.append(of_report(verdict.report))
+    return fitted(items)
+
+
+def of_criterion(result: CriterionResult) -> str:
+    criterion = result.criterion
+    return (
+        f"Criterion {criterion.id} fails: {criterion.description}\n"
+        f"check: {describe_check(criterion.check)}\n{result.evidence}"
+    )
+
+
+def fitted(items: Iterable[str], limit: int = EVIDENCE_CHARS) -> str:
+    """As many items as fit, whole; at least the first, cut; and how many are left out."""
+    kept: list[str] = []
+    rest = 0
+    for item in items:
+        if not kept:
+            kept.append(tail(item, limit))
+        elif sum(map(len, kept)) + len(item) <= limit:
+            kept.append(item)
+        else:
+            rest += 1
+    if rest:
+        kept.append(f"({rest} more failures are not shown)")
+    return "\n\n".join(kept) or "(nothing failed)"

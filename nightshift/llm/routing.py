@@ -1,0 +1,105 @@
+"""Which model on which server answers for which role. Decides from values; asks nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nightshift.domain import ROLES, Role
+from nightshift.errors import ModelMissing, Unreachable
+from nightshift.llm.addresses import base_url
+from nightshift.llm.endpoint import Endpoint, Model, Target
+from nightshift.llm.refusals import model_missing
+
+LARGEST: tuple[Role, ...] = ("planner", "analyst")
+SMALLEST: tuple[Role, ...] = ("voter", "librarian")
+NOT_FOR_TEXT = re.compile(r"embed|rerank|minilm|\bbge\b|whisper", re.IGNORECASE)
+FOR_CODE = re.compile(r"code|devstral", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleTarget:
+    """What a user asks for: a model, and the server when it matters."""
+
+    model: str
+    url: str | None = None
+
+
+def routes(
+    endpoints: Sequence[Endpoint],
+    config_roles: Mapping[Role, Sequence[RoleTarget]],
+    default_model: str = "",
+) -> dict[Role, tuple[Target, ...]]:
+    """Targets for every role, the preferred one first. Raises ModelMissing naming the models there are.
+
+    A `default_model` goes to every role that is not set. Without one, some roles get the largest or the
+    smallest model and the others share the builder's.
+    """
+    chosen = {role: _wanted(endpoints, targets) for role, targets in config_roles.items() if targets}
+    if default_model:
+        default = _everywhere(endpoints, default_model)
+        return {role: chosen.get(role, default) for role in ROLES}
+    builder = chosen.get("builder") or _default(endpoints)
+    by_size = _by_size(endpoints) or builder
+    smallest, largest = (_everywhere(endpoints, target.model) for target in (by_size[0], by_size[-1]))
+    preferred = dict.fromkeys(LARGEST, largest) | dict.fromkeys(SMALLEST, smallest)
+    return dict.fromkeys(ROLES, builder) | preferred | chosen
+
+
+def _wanted(endpoints: Sequence[Endpoint], targets: Sequence[RoleTarget]) -> tuple[Target, ...]:
+    return tuple(_everywhere(_at(endpoints, target.url), target.model)[0] for target in targets)
+
+
+def _at(endpoints: Sequence[Endpoint], url: str | None) -> Sequence[Endpoint]:
+    if url is None:
+        return endpoints
+    there = [endpoint for endpoint in endpoints if endpoint.url == base_url(url)]
+    if not there:
+        known = ", ".join(endpoint.url for endpoint in endpoints) or "none"
+        raise Unreachable(f"no model server was found at {url}; servers found: {known}", fault="unreachable")
+    return there
+
+
+def _everywhere(endpoints: Sequence[Endpoint], name: str) -> tuple[Target, ...]:
+    """That model on every server that has it; Ollama's :latest may be left out."""
+    found = tuple(
+        Target(endpoint, model.name)
+        for endpoint in endpoints
+        for model in endpoint.models
+        if name in (model.name, model.name.removesuffix(":latest"))
+    )
+    if not found:
+        urls = " or ".join(endpoint.url for endpoint in endpoints) or "any server"
+        raise model_missing(name, urls, [name for endpoint in endpoints for name in endpoint.names])
+    return found
+
+
+def _default(endpoints: Sequence[Endpoint]) -> tuple[Target, ...]:
+    """The largest model made for code, else the largest."""
+    by_size = _by_size(endpoints)
+    if not by_size:
+        urls = ", ".join(endpoint.url for endpoint in endpoints) or "none"
+        raise ModelMissing(
+            f"no server has a model that writes text (servers: {urls}); pull or load one",
+            fault="model_missing",
+        )
+    coders = [target for target in by_size if FOR_CODE.search(target.model)]
+    return _everywhere(endpoints, (coders or by_size)[-1].model)
+
+
+def _by_size(endpoints: Sequence[Endpoint]) -> list[Target]:
+    sized = [
+        (model.billions, Target(endpoint, model.name))
+        for endpoint in endpoints
+        for model in endpoint.models
+        if _writes_text(model)
+    ]
+    # Largest first and then turned round, so that of equals the one listed first counts as the largest.
+    return [target for _, target in sorted(sized, key=lambda pair: -pair[0])][::-1]
+
+
+def _writes_text(model: Model) -> bool:
+    if model.capabilities:
+        return "completion" in model.capabilities
+    return not NOT_FOR_TEXT.search(model.name)

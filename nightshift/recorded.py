@@ -1,0 +1,120 @@
+"""The doors that remember: a model and a sandbox whose answers are written to the trace and found there on resume.
+
+A recorded answer is used only when the question is the very same (strict hash); a changed question goes live.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from nightshift.domain import (
+    ChatModel,
+    Completion,
+    ExecLimits,
+    ExecResult,
+    Recorder,
+    Request,
+    Sandbox,
+    TestReport,
+    Tree,
+)
+from nightshift.errors import ModelServerError
+from nightshift.limits import Budget
+from nightshift.llm.keys import call_fields, completion_from_fields, request_key
+from nightshift.records import as_json, from_json
+
+
+class RecordedModel:
+    """Every reply is on disk before it is used; a reply already paid for is not asked for again."""
+
+    def __init__(self, inner: ChatModel, recorder: Recorder, budget: Budget) -> None:
+        self._inner = inner
+        self._recorder = recorder
+        self._budget = budget
+
+    async def complete(self, request: Request) -> Completion:
+        key = request_key(request)
+        if fields := self._recorder.recall("call", request.span, key):
+            return completion_from_fields(fields)
+        started = time.monotonic()
+        completion = await self._inner.complete(request)
+        seconds = round(time.monotonic() - started, 3)
+        fields = {**call_fields(request, completion), "key": key, "seconds": seconds, "fault": ""}
+        self._recorder.record("call", request.span, **fields)
+        self._budget.add_tokens(completion.usage.prompt_tokens + completion.usage.completion_tokens)
+        return completion
+
+
+class Meter:
+    """Told of each request just before it is sent: charges the budget, then notes the question on disk."""
+
+    def __init__(self, recorder: Recorder, budget: Budget) -> None:
+        self._recorder = recorder
+        self._budget = budget
+
+    def before_send(self, request: Request, endpoint: str, model: str, attempt: int) -> None:
+        self._budget.charge_call()
+        self._recorder.record(
+            "asked",
+            request.span,
+            role=request.role,
+            endpoint=endpoint,
+            model=model,
+            attempt=attempt,
+            key=request_key(request),
+        )
+
+    def fault(
+        self, request: Request, endpoint: str, model: str, attempt: int, error: ModelServerError
+    ) -> None:
+        self._recorder.record(
+            "fault",
+            request.span,
+            role=request.role,
+            endpoint=endpoint,
+            model=model,
+            attempt=attempt,
+            fault=error.fault,
+            message=str(error),
+        )
+
+
+class RecordedSandbox:
+    """Results of processes, kept like replies: which tests passed may depend on time, so resume does not ask twice."""
+
+    def __init__(self, inner: Sandbox, recorder: Recorder) -> None:
+        self._inner = inner
+        self._recorder = recorder
+        self.isolation = inner.isolation
+
+    def run(
+        self, tree: Tree, argv: Sequence[str], *, limits: ExecLimits | None = None, network: bool = False
+    ) -> ExecResult:
+        key = _key("run", tree, argv, limits, network)
+        if fields := self._recorder.recall("executed", "sandbox", key):
+            return from_json(ExecResult, fields["result"])
+        result = self._inner.run(tree, argv, limits=limits, network=network)
+        self._recorder.record("executed", "sandbox", key=key, what="run", result=as_json(result))
+        return result
+
+    def test(
+        self, tree: Tree, nodes: Sequence[str], *, limits: ExecLimits | None = None, stop_early: bool = False
+    ) -> TestReport:
+        key = _key("test", tree, nodes, limits, stop_early)
+        if fields := self._recorder.recall("executed", "sandbox", key):
+            return from_json(TestReport, fields["result"])
+        report = self._inner.test(tree, nodes, limits=limits, stop_early=stop_early)
+        self._recorder.record("executed", "sandbox", key=key, what="test", result=as_json(report))
+        return report
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def _key(what: str, tree: Tree, words: Sequence[str], limits: ExecLimits | None, flag: bool) -> str:
+    question = [what, sorted(tree.texts.items()), list(words), asdict(limits) if limits else None, flag]
+    return hashlib.sha256(json.dumps(question, ensure_ascii=True).encode()).hexdigest()

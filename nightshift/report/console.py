@@ -1,0 +1,253 @@
+"""What happens, told calmly as it happens: one record in, a line or a few out.
+
+    trace.subscribe(Console(sys.stderr))
+
+It is a view for people. Nothing may be parsed from it; the trace says the same and more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TextIO
+
+from nightshift.domain import Verdict
+from nightshift.records import Record, attempt_number, from_json, proof_of
+from nightshift.report.text import counted, duration, fitted, one_line, printable
+
+Fields = Mapping[str, Any]
+
+PLAIN_COLUMNS = 160
+"""Where lines are cut when no terminal says how wide it is."""
+OWN_CHECKS = "passed its own checks only: no user check took part"
+
+_COLOURS = {"✓": "\x1b[32m", "✗": "\x1b[31m", "!": "\x1b[33m"}
+_RESET = "\x1b[0m"
+
+
+class Console:
+    """An observer of the trace. Only the last line when `quiet`; each model call too when `verbose`."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._stream = stream
+        self._quiet = quiet
+        self._hidden = frozenset() if verbose else _DETAILS
+        self._colour = stream.isatty() and not environ.get("NO_COLOR")
+        self._verdict: Verdict | None = None
+        self._gone = False
+
+    def __call__(self, record: Record) -> None:
+        if record.kind == "verdict":
+            self._verdict = from_json(Verdict, record.fields["verdict"])
+        if record.kind == "run_finished":
+            self._print(final_line(record.fields, self._verdict))
+        elif not self._quiet and record.kind not in self._hidden:
+            for line in describe(record):
+                self._print(line)
+
+    def _print(self, line: str) -> None:
+        if self._gone:
+            return
+        try:
+            self._stream.write(_coloured(line, self._columns(), self._colour) + "\n")
+            self._stream.flush()
+        except OSError:
+            # The terminal was closed or the pipe's reader left: the night's work goes on.
+            self._gone = True
+
+    def _columns(self) -> int:
+        terminal = os.get_terminal_size(self._stream.fileno()).columns if self._stream.isatty() else 0
+        return terminal or PLAIN_COLUMNS
+
+
+def describe(record: Record) -> list[str]:
+    """The lines that tell a record, free of control characters; none when there is nothing to say."""
+    teller = _TELLERS.get(record.kind)
+    return [_tame(line)[:1000] for line in teller(record)] if teller else []
+
+
+def final_line(fields: Fields, verdict: Verdict | None) -> str:
+    """How the run ended, in one line, with the grade of its proof."""
+    seconds = duration(fields.get("seconds") or 0.0)
+    if fields.get("status") == "passed":
+        own = verdict is not None and proof_of(verdict.results) == "self"
+        return f"✓ passed in {seconds}" + (f" ({OWN_CHECKS})" if own else "")
+    message = one_line(str(fields.get("message") or ""))
+    ending = f"✗ {fields.get('status')} after {seconds} ({fields.get('exit_reason')})"
+    return _tame(f"{ending}: {message}" if message else ending)
+
+
+def _tame(line: str) -> str:
+    """The last door to the terminal: whatever a teller forgot to escape."""
+    return printable(line.replace("\n", " ").replace("\t", " "))
+
+
+def _coloured(line: str, columns: int, colour: bool) -> str:
+    line = fitted(line, columns)
+    mark = line.lstrip()[:1]
+    return line.replace(mark, f"{_COLOURS[mark]}{mark}{_RESET}", 1) if colour and mark in _COLOURS else line
+
+
+def _run_started(record: Record) -> Iterator[str]:
+    yield f"run {record.run}: {_get(record, 'task', 'prompt')}"
+    yield f"  in {_get(record, 'workspace')}, isolation: {_get(record, 'isolation')}"
+    models = record.fields.get("models") or {}
+    if models:
+        names = dict.fromkeys(str(name) for name in models.values())
+        yield f"  models: {one_line(', '.join(names))}"
+    if record.fields.get("remote"):
+        yield "  ! a model server outside this machine's networks is used, as allowed"
+
+
+def _resumed(record: Record) -> Iterator[str]:
+    yield "resumed: what is on record answers first"
+    if record.fields.get("dropped_bytes"):
+        yield f"  ! the last line was cut off and is dropped ({record.fields['dropped_bytes']} bytes)"
+
+
+def _explored(record: Record) -> Iterator[str]:
+    files = record.fields.get("files")
+    number = files if isinstance(files, int) else len(files or ())
+    yield f"explored  {counted(number, 'file')}"
+
+
+def _planned(record: Record) -> Iterator[str]:
+    for reason in record.fields.get("refusals") or ():
+        yield f"  ! plan refused: {one_line(str(reason))}"
+    plan = record.fields.get("plan")
+    if not plan or not record.fields.get("accepted"):
+        return
+    yield f"planned  {counted(len(plan['steps']), 'file')}: {one_line(plan.get('summary', ''))}"
+    if plan.get("degraded"):
+        yield "  ! no valid plan could be had; one step stands for the whole task"
+    for criterion in plan["criteria"]:
+        by = " (yours)" if criterion.get("trusted") else ""
+        yield f"  - {one_line(criterion['id'])}{by}: {one_line(criterion['description'])}"
+
+
+def _call(record: Record) -> Iterator[str]:
+    fields = record.fields
+    tokens = f"{fields.get('prompt_tokens') or 0} -> {fields.get('completion_tokens') or 0} tokens"
+    model = one_line(str(fields.get("model_served") or fields.get("model_requested")))
+    yield f"  asked  {_get(record, 'role')} ({model}), {tokens}, {duration(fields.get('seconds') or 0.0)}"
+
+
+def _evaluation(record: Record) -> Iterator[str]:
+    rungs = record.fields.get("rungs") or ()
+    outcomes = record.fields.get("outcomes") or {}
+    failed = next((rung for rung in rungs if not rung.get("passed")), None)
+    tests = f", {sum(outcomes.values())} of {counted(len(outcomes), 'test')}" if outcomes else ""
+    said = f"fails: {one_line(failed['name'])}" if failed else "passes every check"
+    name = f"{_get(record, 'path')}  {_get(record, 'candidate', 'label')}"
+    yield f"  {'✗' if failed else '✓'} {name} {said}{tests}"
+
+
+def _selected(record: Record) -> Iterator[str]:
+    chosen = record.fields.get("chosen")
+    of = len(record.fields.get("considered") or ())
+    what = f"{one_line(str(chosen))} of {of}" if chosen else f"none of {of}"
+    yield f"chose  {_get(record, 'path')}: {what}: {_get(record, 'reason')}"
+
+
+def _verdict(record: Record) -> Iterator[str]:
+    verdict = from_json(Verdict, record.fields["verdict"])
+    held = sum(result.passed for result in verdict.results)
+    yield f"verdict  attempt {attempt_number(record)}: {held} of {len(verdict.results)} criteria hold"
+    for result in verdict.results:
+        evidence = "" if result.passed else f": {one_line(result.evidence)[:200]}"
+        yield f"  {'✓' if result.passed else '✗'} {one_line(result.criterion.description)}{evidence}"
+    for problem in verdict.problems:
+        yield f"  ✗ {one_line(problem)}"
+    if verdict.quarantined:
+        yield f"  ! {counted(len(verdict.quarantined), 'test')} quarantined, no part of the verdict"
+
+
+def _diagnosis(record: Record) -> Iterator[str]:
+    diagnosis = record.fields["diagnosis"]
+    yield f"diagnosis  attempt {attempt_number(record)}"
+    for number, why in enumerate(diagnosis["whys"], 1):
+        yield f"  {number}. {one_line(why)}"
+    for culprit in diagnosis["culprits"]:
+        yield f"  blamed: {one_line(culprit['path'])} ({culprit['blame']}): {one_line(culprit['why'])}"
+    yield f"  advice: {one_line(diagnosis['advice'])}"
+
+
+def _cascade(record: Record) -> Iterator[str]:
+    for item in record.fields.get("rebuild") or ():
+        yield f"rebuild  {one_line(item['path'])}: {one_line(item['reason'])}"
+    retest = record.fields.get("retest") or ()
+    if retest:
+        yield f"re-test  {one_line(', '.join(retest))}"
+
+
+def _repair(record: Record) -> Iterator[str]:
+    yield f"  repair  {_get(record, 'path')}: {_get(record, 'outcome')} {_get(record, 'detail')}".rstrip()
+
+
+def _guard(record: Record) -> Iterator[str]:
+    yield f"  ! {_get(record, 'rule')}: {_get(record, 'action')}: {_get(record, 'reason')}"
+
+
+def _policy(record: Record) -> Iterator[str]:
+    if not record.fields.get("allowed"):
+        yield f"  ! refused to touch {_get(record, 'path')}: {_get(record, 'reason')}"
+
+
+def _fault(record: Record) -> Iterator[str]:
+    where = f"{_get(record, 'role')} at {_get(record, 'endpoint')}"
+    yield f"  ! {where}, try {_get(record, 'attempt')}: {_get(record, 'fault')}: {_get(record, 'message')}"
+
+
+def _delivered(record: Record) -> Iterator[str]:
+    files = record.fields.get("files") or ()
+    branch = f" on branch {_get(record, 'branch')}" if record.fields.get("branch") else ""
+    merged = ", merged" if record.fields.get("merged") else ""
+    yield f"delivered  {counted(len(files), 'file')}{branch}{merged}"
+    for file in files:
+        yield f"  {one_line(str(file.get('action')))} {one_line(str(file.get('path')))}"
+
+
+def _learned(record: Record) -> Iterator[str]:
+    lessons = record.fields.get("lessons") or ()
+    if lessons:
+        yield f"learned  {counted(len(lessons), 'lesson')}"
+
+
+def _run_finished(record: Record) -> Iterator[str]:
+    yield final_line(record.fields, None)
+
+
+def _get(record: Record, *names: str) -> str:
+    value: Any = record.fields
+    for name in names:
+        value = value.get(name, "") if isinstance(value, Mapping) else ""
+    return one_line(str(value))
+
+
+_TELLERS: dict[str, Callable[[Record], Iterator[str]]] = {
+    "run_started": _run_started,
+    "resumed": _resumed,
+    "explored": _explored,
+    "planned": _planned,
+    "call": _call,
+    "evaluation": _evaluation,
+    "selected": _selected,
+    "verdict": _verdict,
+    "diagnosis": _diagnosis,
+    "cascade": _cascade,
+    "repair": _repair,
+    "guard": _guard,
+    "policy": _policy,
+    "fault": _fault,
+    "delivered": _delivered,
+    "learned": _learned,
+    "run_finished": _run_finished,
+}
+_DETAILS = frozenset({"call"})

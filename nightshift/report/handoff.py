@@ -1,0 +1,151 @@
+"""handoff.md: what a person, or the next attempt, needs to go on with a run that did not pass."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from nightshift.domain import Attempt, CriterionResult, TestReport
+from nightshift.evidence import describe_check, of_test
+from nightshift.prompting import fenced, tail
+from nightshift.records import (
+    Record,
+    attempt_number,
+    attempts_of,
+    criteria_of,
+    deciding_verdict,
+    of_kind,
+    outcome_of,
+    settled,
+    started_with,
+)
+from nightshift.report.text import counted, one_line, printable
+
+SHOWN_FAILURES = 20
+DETAIL_CHARS = 2000
+
+
+def handoff_of(records: Sequence[Record]) -> str:
+    """The handoff as Markdown, all of it from the trace."""
+    return "\n".join(line for section in _SECTIONS for line in section(records)).rstrip() + "\n"
+
+
+def continue_command(records: Sequence[Record]) -> str:
+    """The command that goes on where this run stopped."""
+    started = started_with(records)
+    workspace = shlex.quote(str(started.get("workspace", ".")))
+    return f"python3 orchestrator.py --resume {records[0].run if records else 'RUN'} --workspace {workspace}"
+
+
+def _head(records: Sequence[Record]) -> Iterator[str]:
+    task = started_with(records).get("task", {}).get("prompt", "")
+    outcome = outcome_of(records)
+    fields = outcome.fields if outcome else {"status": "interrupted", "exit_reason": "interrupted"}
+    yield f"# Handoff: {one_line(task)[:100]}"
+    yield ""
+    run = records[0].run if records else ""
+    yield one_line(f"Run `{run}` ended **{fields.get('status')}** ({fields.get('exit_reason')}).")
+    if fields.get("message"):
+        yield one_line(str(fields["message"]))
+    yield ""
+    yield from ("## The task", "", _block(task), "")
+
+
+def _works(records: Sequence[Record]) -> Iterator[str]:
+    verdict = deciding_verdict(records)
+    passed = [result for result in criteria_of(records) if result.passed]
+    yield "## What works"
+    yield ""
+    yield from (f"- {_title(result)}" for result in passed)
+    if verdict and verdict.report:
+        good = len(verdict.report.results) - len(verdict.report.failures)
+        yield f"- {good} of {counted(verdict.report.collected, 'collected test')} pass"
+    if not passed:
+        yield "No criterion is proved."
+    yield ""
+
+
+def _fails(records: Sequence[Record]) -> Iterator[str]:
+    yield from ("## What fails", "")
+    verdict = deciding_verdict(records)
+    if verdict is None:
+        yield from ("Nothing was judged: the run ended before a verdict.", "")
+    for problem in verdict.problems if verdict else ():
+        yield from (f"- {one_line(problem)}", "")
+    for result in criteria_of(records):
+        if not result.passed:
+            check = one_line(describe_check(result.criterion.check))
+            yield from (f"### {_title(result)}", "", f"Check: {check}", "", _block(result.evidence), "")
+    if verdict and verdict.report:
+        yield from _failing_tests(verdict.report)
+    for item in verdict.quarantined if verdict else ():
+        yield f"- quarantined, took no part: `{one_line(item.node)}`: {one_line(item.reason)}"
+    yield ""
+
+
+def _failing_tests(report: TestReport) -> Iterator[str]:
+    yield from ("### Failing tests", "")
+    for path, text in report.collection_errors:
+        yield from (f"- `{one_line(path)}` cannot be collected", "", _block(text), "")
+    for result in report.failures[:SHOWN_FAILURES]:
+        yield from (f"- `{one_line(result.node)}` {result.outcome}", "", _block(of_test(result)), "")
+    if len(report.failures) > SHOWN_FAILURES:
+        yield from (f"{len(report.failures) - SHOWN_FAILURES} more are in the trace.", "")
+
+
+def _tried(records: Sequence[Record]) -> Iterator[str]:
+    yield from ("## What was tried", "")
+    told = settled(records)
+    for attempt in attempts_of(records):
+        yield from _attempt(attempt)
+        own = [record for record in told if attempt_number(record) == attempt.number]
+        yield f"- {counted(len(of_kind(own, 'evaluation')), 'candidate')} evaluated"
+        yield from (f"- {_choice(record)}" for record in of_kind(own, "selected"))
+        yield from (
+            f"- repair of `{_field(r, 'path')}`: {_field(r, 'outcome')}" for r in of_kind(own, "repair")
+        )
+        yield ""
+    for record in of_kind(told, "fault"):
+        where = f"{_field(record, 'role')} at {_field(record, 'endpoint')}"
+        yield f"- fault: {where}: {_field(record, 'message')}"
+    yield ""
+
+
+def _attempt(attempt: Attempt) -> Iterator[str]:
+    results = attempt.verdict.results
+    yield f"### Attempt {attempt.number}: {sum(r.passed for r in results)} of {len(results)} criteria hold"
+    yield ""
+    if attempt.diagnosis:
+        yield from (f"{number}. why: {one_line(why)}" for number, why in enumerate(attempt.diagnosis.whys, 1))
+        for culprit in attempt.diagnosis.culprits:
+            yield f"- blamed: `{one_line(culprit.path)}` ({culprit.blame}): {one_line(culprit.why)}"
+        yield f"- advice: {one_line(attempt.diagnosis.advice)}"
+
+
+def _next(records: Sequence[Record]) -> Iterator[str]:
+    yield from ("## To continue", "", fenced(printable(continue_command(records)), "sh"), "")
+    delivered = of_kind(records, "delivered")
+    if delivered and delivered[-1].fields.get("branch"):
+        yield f"The best tree is on branch `{_field(delivered[-1], 'branch')}`."
+
+
+def _choice(record: Record) -> str:
+    chosen = record.fields.get("chosen")
+    considered = counted(len(record.fields.get("considered", ())), "candidate")
+    what = f"chose {one_line(str(chosen))}" if chosen else "kept what was there"
+    return f"`{_field(record, 'path')}`: {what} of {considered}: {_field(record, 'reason')}"
+
+
+def _title(result: CriterionResult) -> str:
+    return f"{one_line(result.criterion.id)}: {one_line(result.criterion.description)}"
+
+
+def _field(record: Record, name: str) -> str:
+    return one_line(str(record.fields.get(name, "")))
+
+
+def _block(text: str) -> str:
+    return fenced(printable(tail(text.strip("\n"), DETAIL_CHARS)), "text")
+
+
+_SECTIONS = (_head, _works, _fails, _tried, _next)

@@ -1,0 +1,138 @@
+"""What a jail contains: the allow-list of paths, as entries for the launcher, and where things lie in there.
+
+Nothing that is not named here exists inside: no home, no sockets, no other project, no checkout of ours. It
+does not promise that the named directories hold no secrets; `readable` is for interpreters and packages.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from nightshift.domain import Environment, ExecLimits
+
+TREE, TMP, HOME, TOOLS = "/tree", "/tmp", "/tmp/home", "/judge"
+
+Entry = tuple[str | int, ...]
+"""(kind, path inside, ...); the kinds are the launcher's."""
+
+SYSTEM = (
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache",
+    "/etc/alternatives", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/mime.types", "/etc/services",
+    "/etc/protocols",
+)  # fmt: skip
+NAME_SERVICE = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
+DEVICES = ("null", "zero", "full", "random", "urandom")
+STREAMS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
+
+JUDGE_PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def readable(environment: Environment, tools: Path) -> dict[str, Entry]:
+    """The part that is the same for every call: system, interpreter, packages, the tools of the judge."""
+    paths = [
+        *SYSTEM,
+        *interpreter_paths(environment.python),
+        *environment.readable,
+        *judge_packages(environment),
+    ]
+    found: dict[str, Entry] = {}
+    for path in paths:
+        found.update(entry_of(os.path.abspath(path)))
+    found[TOOLS] = ("bind", TOOLS, str(tools))
+    if any(found.get(str(parent), ("",))[0] == "bind" for parent in CHECKOUT.parents):
+        found[str(CHECKOUT)] = ("cover", str(CHECKOUT), "size=4m,mode=755")
+    return found
+
+
+def entries(
+    known: dict[str, Entry], tree: Path, limits: ExecLimits, *, uid: int, overlay: bool, network: bool
+) -> list[Entry]:
+    """Sorted by path, so that what lies inside something comes after it."""
+    room = max(limits.file_bytes * 4, 256 << 20)
+    found = {**known, **{str(entry[1]): entry for entry in scenery(uid, room)}}
+    found.update((path, ("bind", path)) for path in NAME_SERVICE if network and os.path.exists(path))
+    found[TREE] = ("tree", TREE, str(tree), room if overlay else 0)
+    return [found[path] for path in sorted(found)]
+
+
+def scenery(uid: int, room: int) -> list[Entry]:
+    """What programs expect around them, none of it the host's."""
+    nobody = f"sandbox:x:{uid}:{uid}::{HOME}:/bin/sh\n"
+    root = "" if uid == 0 else "root:x:0:0::/:/bin/sh\n"
+    return [
+        ("proc", "/proc"),
+        ("tmpfs", TMP, f"size={room},nr_inodes=64k,mode=1777"),
+        ("directory", HOME),
+        ("tmpfs", "/dev/shm", f"size={room},nr_inodes=4k,mode=1777"),
+        *(("device", f"/dev/{name}") for name in DEVICES if os.path.exists(f"/dev/{name}")),
+        *(("link", f"/dev/{name}", f"/proc/self/fd{rest}") for name, rest in STREAMS.items()),
+        ("file", "/etc/passwd", root + nobody),
+        ("file", "/etc/group", f"sandbox:x:{uid}:\n"),
+        ("file", "/etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n"),
+        ("file", "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
+    ]
+
+
+def entry_of(path: str) -> dict[str, Entry]:
+    if os.path.islink(path):
+        return {path: ("link", path, os.readlink(path))}
+    return {path: ("bind", path)} if os.path.exists(path) else {}
+
+
+# The interpreter: a chain of links, a virtual environment perhaps, and the installation behind it.
+
+
+def interpreter_paths(python: str) -> list[str]:
+    """Every path an interpreter needs: links on the way to it, its virtual environment, its installation.
+
+    Only directories that are an installation are taken whole: a link in ~/.local/bin must not open ~/.local.
+    """
+    chain = link_chain(os.path.abspath(python))
+    settings = venv_settings(python)
+    if "home" in settings:
+        names = {os.path.basename(link) for link in chain} | {"python3"}
+        for name in sorted(names):
+            chain += link_chain(os.path.join(settings["home"], name))
+    prefixes = [os.path.dirname(os.path.dirname(path)) for path in chain]
+    return [path for path in chain if os.path.islink(path)] + [path for path in prefixes if is_prefix(path)]
+
+
+def link_chain(path: str) -> list[str]:
+    chain = [path]
+    while os.path.islink(chain[-1]) and len(chain) < 20:
+        chain.append(os.path.normpath(os.path.join(os.path.dirname(chain[-1]), os.readlink(chain[-1]))))
+    return [*chain, os.path.realpath(path)] if os.path.exists(path) else []
+
+
+def is_prefix(path: str) -> bool:
+    library = glob.glob(os.path.join(glob.escape(path), "lib*", "python3*", "os.py"))
+    return bool(library) or os.path.exists(os.path.join(path, "pyvenv.cfg"))
+
+
+def venv_settings(python: str) -> dict[str, str]:
+    file = Path(os.path.abspath(python)).parents[1] / "pyvenv.cfg"
+    if not file.is_file():
+        return {}
+    pairs = (line.partition("=") for line in file.read_text(errors="replace").splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def judge_packages(environment: Environment) -> list[str]:
+    """pytest's own packages of this process, one by one: the rest of our site-packages stays outside."""
+    site = judge_site()
+    if site.startswith(os.path.dirname(os.path.dirname(os.path.abspath(environment.python))) + os.sep):
+        return []  # the environment's own
+    return (
+        [path for name in JUDGE_PACKAGES if os.path.exists(path := os.path.join(site, name))] if site else []
+    )
+
+
+def judge_site() -> str:
+    """The directory this process would import pytest from; found without importing it."""
+    spec = find_spec("pytest")
+    return os.path.dirname(os.path.dirname(spec.origin)) if spec and spec.origin else ""

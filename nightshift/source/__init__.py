@@ -1,0 +1,8 @@
+"""Reading and changing Python source as text: pure functions, no files, no processes, no network.
+
+replies.py    code and JSON out of a model's reply; substance.py says whether that code is real
+interfaces.py signatures of a module: read, compared, rendered; stubs.py turns them into importable stubs
+graph.py      which project file imports which, and which of its names it uses
+edits.py      search/replace edits
+tests_pool.py several sampled test files merged into one; tests_units.py and tests_safety.py read one
+"""

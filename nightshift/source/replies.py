@@ -1,0 +1,258 @@
+"""A model's reply in, the file or the JSON value it carries out.
+
+What cannot be used is refused with a one-word reason and never half applied: a reply cut short is not code,
+however well its first half parses. Legal code is never judged by its looks.
+"""
+
+from __future__ import annotations
+
+import ast
+import codeop
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Literal, NoReturn
+
+from nightshift.domain import StopReason
+from nightshift.errors import ReplyRejected
+from nightshift.source.blocks import (
+    Block,
+    after_thinking,
+    clean,
+    fenced,
+    is_fence,
+    marked,
+    paragraphs_from_end,
+    split_inline_fences,
+    without_markers,
+)
+from nightshift.source.substance import check_substance
+from nightshift.source.syntax import is_docstring, parse, parse_or_none, too_deep
+
+__all__ = ["check_substance", "extract_code", "extract_json"]
+
+Language = Literal["python", "text"]
+
+_PYTHON_TAGS = {"", "python", "python3", "py", "python-3", "py3", "pyi"}
+_FILE_NAME = re.compile(r"[\w./-]*\w\.\w{1,5}")
+_FILE_LINE = re.compile(
+    r"^[\s#*`'\">_:-]*(?:\d+[.)]\s*)?(?:(?:file(?:name)?|path)\s*:?\s*)?[`*'\"]*([\w./-]*\w\.\w{1,5})[`*'\":\s]*$",
+    re.I,
+)
+_PREAMBLE = re.compile(r"\A\s*(?:sure|certainly|of course|okay|ok|here|below|this is)\b[^\n]*:[ \t]*\n", re.I)
+_STARTS_CODE = re.compile(
+    r"""from\s+\S+\s+import\b|import\s+[\w.]+\s*(?:,|as\b|\#|;|$)|(?:async\s+)?def\s+\w+|class\s+\w+\s*[:(]|@\w
+    |(?:if|for|while|with|try|match)\b.*:\s*(?:\#.*)?$|[rRbBuUfF]{0,2}(?:\"{3}|'{3})
+    |[A-Za-z_][\w.\[\]'"]*\s*(?::[^=]+)?=(?!=)|[\w.]+\(""",
+    re.X,
+)
+_LOOKS_LIKE_CODE = re.compile(
+    rf"(?:{_STARTS_CODE.pattern})|class\s|[)\]}}]|(?:return|raise|assert|pass|else|elif|except|finally)\b"
+    r"|(?:\t|[ ]{4,})(?![-*•\d])",
+    re.X,
+)
+
+
+def extract_code(
+    text: str, *, stop_reason: StopReason = "stop", language: Language = "python", path: str = ""
+) -> str:
+    """The file a reply carries, ending in one line feed. Raises ReplyRejected.
+
+    `path`, when known, prefers the block that names it where a reply holds several files.
+    """
+    refuse_cut_short(stop_reason)
+    text = clean(text)
+    if not text.strip():
+        raise ReplyRejected("empty", "The reply is empty; answer with the complete file in one fenced block.")
+    code = _python_file(text, path) if language == "python" else _text_file(text, path)
+    code = _tidy(code)
+    refuse_unencodable(code)
+    if runs_away(code, times=30, words=True):
+        raise ReplyRejected("degenerate", "The reply repeats itself without end; answer with the file once.")
+    return code
+
+
+def _tidy(code: str) -> str:
+    """Blank lines around the code go; the first line keeps its indentation."""
+    return re.sub(r"\A(?:[ \t\ufeff]*\n)+", "", code).rstrip() + "\n"
+
+
+# Python
+
+
+def _python_file(text: str, path: str) -> str:
+    if _is_module(text):
+        return text
+    body = after_thinking(text, _is_module)
+    if not body.strip():
+        raise ReplyRejected("empty", "The reply ends after its thinking; answer with the complete file.")
+    for attempt in (body, split_inline_fences(body)):
+        found = [
+            (_rank(block, path, code), code) for block in _candidates(attempt) if (code := _module_in(block))
+        ]
+        if found:
+            return max(found, key=lambda pair: pair[0])[1]
+    raise _python_fault(body)
+
+
+def _candidates(text: str) -> Iterator[Block]:
+    for region in [*marked(text), Block(text)]:
+        for block in fenced(region.text, _is_parsable):
+            yield Block(block.text, block.info or region.info, block.before, block.span, block.closed)
+        for code in _unfenced(region.text):
+            yield Block(code, "python " + region.info, region.before)
+
+
+def _unfenced(text: str) -> Iterator[str]:
+    """Code without fences: from its first line of code, less the paragraphs of prose that follow it.
+
+    A paragraph with code in it is never left out: that would turn a broken file into the half of one.
+    """
+    lines = text.split("\n")
+    start = next((i for i, line in enumerate(lines) if _STARTS_CODE.match(line)), None)
+    if start is None:
+        return
+    while start and lines[start - 1].startswith("#"):
+        start -= 1
+    lines = lines[start:]
+    yield "\n".join(lines)
+    for end, line in enumerate(lines):
+        if is_fence(line):
+            yield "\n".join(lines[:end])
+            break
+    for end, paragraph in paragraphs_from_end(lines):
+        if any(_LOOKS_LIKE_CODE.match(line) or is_fence(line) for line in paragraph):
+            return
+        yield "\n".join(lines[:end])
+
+
+def _module_in(block: Block) -> str | None:
+    """The block's text, or its least repaired variant that is a module."""
+    accept = _is_parsable if _tag(block) in _PYTHON_TAGS - {""} else _is_module
+    variants = (
+        block.text,
+        without_markers(block.text),
+        _plain_spaces(block.text),
+        textwrap.dedent(block.text),
+    )
+    return next((text for text in variants if text.strip() and accept(text)), None)
+
+
+def _plain_spaces(text: str) -> str:
+    return re.sub(
+        "[\u200b\u200c\u200d\u2060\ufeff]", "", re.sub("[\u00a0\u2000-\u200a\u202f\u3000]", " ", text)
+    )
+
+
+def _rank(block: Block, path: str, code: str) -> tuple[int, bool, int]:
+    return _named(block, path), _tag(block) in _PYTHON_TAGS, len(code)
+
+
+def _tag(block: Block) -> str:
+    word = re.split(r"[\s:{,]", block.info.strip().lower(), maxsplit=1)[0]
+    return "python" if word.endswith(".py") else word
+
+
+def _named(block: Block, path: str) -> int:
+    """How well the block is said to be the file: 2 by its path, 0 not at all, -1 when it is said to be another."""
+    named = (
+        _FILE_NAME.search(block.info)
+        or _FILE_LINE.match(block.before)
+        or _FILE_LINE.match(_first(block.text))
+    )
+    if not named:
+        return 0
+    name = PurePosixPath(named[named.lastindex or 0])
+    if not path:
+        return int(name.suffix == ".py")
+    return 2 if PurePosixPath(path).parts[-len(name.parts) :] == name.parts else -1
+
+
+def _first(text: str) -> str:
+    line = text.lstrip().partition("\n")[0]
+    return line if line.startswith("#") else ""
+
+
+def _is_parsable(text: str) -> bool:
+    tree = parse_or_none(text)
+    return tree is not None and not too_deep(tree)
+
+
+def _is_module(text: str) -> bool:
+    """Parses and does something: prose such as `Sure` parses as Python too."""
+    tree = parse_or_none(text)
+    return tree is not None and any(map(_does_something, tree.body)) and not too_deep(tree)
+
+
+def _does_something(node: ast.stmt) -> bool:
+    return (
+        not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call | ast.Await) or is_docstring(node)
+    )
+
+
+def _reject_python(text: str) -> NoReturn:
+    blocks = [block for block in fenced(text, _is_parsable) if _tag(block) in _PYTHON_TAGS]
+    code = max((block.text for block in blocks), key=len, default="\n".join([*_unfenced(text)][:1]))
+    if runs_away(text, times=20, words=False) or repeats_inside(text):
+        raise ReplyRejected("degenerate", "The reply repeats itself without end; answer with the file once.")
+    if blocks and not code.strip():
+        raise ReplyRejected("empty", "The fenced block is empty; answer with the complete file in it.")
+    if not code.strip():
+        _reject_prose(text)
+    if _is_incomplete(code) or not all(block.closed for block in blocks):
+        raise ReplyRejected("truncated", "The code ends in the middle; answer with the complete file.")
+    try:
+        parse(textwrap.dedent(code))
+    except SyntaxError as error:
+        where = f"line {error.lineno}: {(error.text or '').strip()!r}" if error.lineno else "the file"
+        raise ReplyRejected("unparsable", f"The code does not parse: {error.msg} at {where}.") from error
+    _reject_prose(text)
+
+
+def _reject_prose(text: str) -> NoReturn:
+    if declines(text):
+        raise ReplyRejected("refused", "The reply declines the task; answer with the complete file.")
+    raise ReplyRejected(
+        "no_code", "The reply holds no code; answer with the complete file in one fenced block."
+    )
+
+
+def _is_incomplete(code: str) -> bool:
+    """More input could still make this a program, as at a `>>>` prompt that goes on asking."""
+    try:
+        return codeop.compile_command(code.rstrip(), symbol="exec") is None
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return False
+
+
+# Other files
+
+
+def _text_file(text: str, path: str) -> str:
+    body = after_thinking(text, lambda _: True)
+    if not body.strip():
+        raise ReplyRejected("empty", "The reply ends after its thinking; answer with the complete file.")
+    regions = marked(body)
+    region = max(regions, key=lambda r: (_named(r, path), len(r.text))) if regions else Block(body)
+    markdown = path.endswith((".md", ".markdown"))
+    blocks = [_nested(region.text, markdown)] if markdown else fenced(region.text, lambda _: True)
+    whole = Block(region.text if regions else _PREAMBLE.sub("", region.text))
+    best = max((b for b in blocks if b), key=lambda b: (_named(b, path), len(b.text)), default=whole)
+    if not best.closed:
+        raise ReplyRejected("truncated", "The fenced block is never closed; answer with the complete file.")
+    if not best.text.strip():
+        raise ReplyRejected("empty", "The file in the reply is empty; answer with the complete file.")
+    if best is whole and not regions and declines(whole.text) and len(whole.text) < 600:
+        _reject_prose(whole.text)
+    return best.text
+
+
+def _nested(text: str, markdown: bool) -> Block | None:
+    """A Markdown file sent as one fenced block with blocks of its own: from the first fence to the last."""
+    lines = text.strip().split("\n")
+    opening = next((i for i, line in enumerate(lines) if is_fence(line)), None)
+    if opening is None or (opening and not re.match(r"\s*[`~]{3,}\s*(?:md|markdown)\b", lines[opening])):
+        return None
+    closing = max(i for i, line in enumerate(lines) if is_fence(line))
+    return Block("\n".join(lines[opening + 1 : closing]), closed=closing > opening)

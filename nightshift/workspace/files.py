@@ -1,0 +1,186 @@
+"""Files that somebody else may have tampered with: read and written below a root, never through a link.
+
+Every folder on the way is opened without following links, so a checked name cannot become another one. Does
+not promise anything against a process with the user's own rights that renames folders meanwhile.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+from nightshift.errors import DiskFull, Refused
+from nightshift.policy import MAX_BYTES, is_secret
+
+MAX_TREE_BYTES = 4 << 30
+"""Of a folder that is copied."""
+MAX_TEXTS_BYTES = 32 << 20
+MAX_OTHER_TEXT = 64 << 10
+"""Of a text file that is not Python."""
+SKIPPED = frozenset({
+    ".git", ".hg", ".svn", ".nightshift", ".venv", "venv", "node_modules", "__pycache__", ".pytest_cache",
+    ".mypy_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox", ".eggs",
+})  # fmt: skip
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def read_bytes(root: Path, path: str, *, cap: int = MAX_BYTES, links: int = 1) -> bytes | None:
+    """The content of a regular file of at most `cap` bytes and `links` names; None for anything else."""
+    folder, name = os.path.split(path)
+    try:
+        with _folder(root, folder) as directory:
+            descriptor = os.open(name, READ, dir_fd=directory)
+            with open(descriptor, "rb") as file:
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode) or found.st_nlink > links or found.st_size > cap:
+                    return None
+                content = file.read(cap + 1)
+    except (OSError, ValueError):
+        return None
+    return content if len(content) <= cap else None
+
+
+def read_text(root: Path, path: str, *, cap: int = MAX_BYTES) -> str | None:
+    """As `read_bytes`, and None for what is not UTF-8 text. Line ends stay as they are."""
+    content = read_bytes(root, path, cap=cap)
+    try:
+        return None if content is None or b"\0" in content else content.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def texts(root: Path) -> dict[str, str]:
+    """Python files and small text files that may be shown to a model: no binaries, keys or credentials."""
+    found, size = {}, 0
+    for path in listing(root):
+        cap = MAX_BYTES if path.endswith((".py", ".pyi")) else MAX_OTHER_TEXT
+        text = None if is_secret(path) else read_text(root, path, cap=cap)
+        if text is None or is_secret(path, text) or size + len(text) > MAX_TEXTS_BYTES:
+            continue
+        found[path] = text
+        size += len(text)
+    return found
+
+
+def listing(root: Path) -> list[str]:
+    """The regular files below root, sorted; caches, version control and names that are no text left out."""
+    return sorted(_walk(root, PurePosixPath(), SKIPPED))
+
+
+def everything(root: Path) -> list[str]:
+    """As `listing`, with caches and the like."""
+    return sorted(_walk(root, PurePosixPath(), frozenset({".git", ".nightshift"}))) if root.exists() else []
+
+
+def _walk(root: Path, at: PurePosixPath, skipped: frozenset[str]) -> Iterator[str]:
+    with explained(root / at), os.scandir(root / at) as entries:
+        for entry in entries:
+            if entry.name in skipped or not entry.name.isprintable():
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(root, at / entry.name, skipped)
+            elif entry.is_file(follow_symlinks=False):
+                yield str(at / entry.name)
+
+
+def copy_files(source: Path, paths: Iterable[str], target: Path) -> None:
+    """Copies regular files with their modes. Raises Refused when they are too many to copy."""
+    left = MAX_TREE_BYTES
+    for path in paths:
+        left -= (source / path).lstat().st_size
+        if left < 0:
+            raise Refused(f"{source} holds more than {MAX_TREE_BYTES >> 30} GB: choose a smaller workspace.")
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source / path, target / path, follow_symlinks=False)
+
+
+def write_bytes(root: Path, path: str, content: bytes, *, staging: Path) -> None:
+    """Puts a file below root in one step, with the mode of the old one. Raises Refused or DiskFull."""
+    staged = stage(content, staging)
+    try:
+        put(staged, root, path)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def stage(content: bytes, staging: Path) -> Path:
+    """A file on disk with that content, to be renamed into place."""
+    with explained(staging):
+        staging.mkdir(parents=True, exist_ok=True)
+        staged = staging / uuid.uuid4().hex
+        with open(staged, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    return staged
+
+
+def put(staged: Path, root: Path, path: str) -> None:
+    """Renames a staged file to its place below root, making folders on the way."""
+    folder, name = os.path.split(path)
+    with explained(root / path), _folder(root, folder, make=True) as directory:
+        mode = _mode_there(directory, name)
+        if mode is not None:
+            os.chmod(staged, mode)
+        os.rename(staged, name, dst_dir_fd=directory)
+        os.fsync(directory)
+
+
+def _mode_there(directory: int, name: str) -> int | None:
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.ELOOP, "it is a link or no regular file")
+    return stat.S_IMODE(found.st_mode) & 0o777
+
+
+def remove(root: Path, path: str) -> None:
+    """Removes a file that Nightshift itself put there."""
+    folder, name = os.path.split(path)
+    with explained(root / path), _folder(root, folder) as directory:
+        os.unlink(name, dir_fd=directory)
+
+
+@contextmanager
+def _folder(root: Path, folder: str, *, make: bool = False) -> Iterator[int]:
+    """A descriptor of the folder, reached from root without following a link."""
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in filter(None, folder.split("/")):
+            descriptor = _step(descriptor, part, make)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _step(parent: int, part: str, make: bool) -> int:
+    if part == "..":
+        raise OSError(errno.EXDEV, "it leads out of its folder")
+    if make:
+        with suppress(FileExistsError):
+            os.mkdir(part, dir_fd=parent)
+    child = os.open(part, READ | os.O_DIRECTORY, dir_fd=parent)
+    os.close(parent)
+    return child
+
+
+@contextmanager
+def explained(place: Path) -> Iterator[None]:
+    """Turns a failure of the file system into the sentence for the user."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(
+                f"No space left to write {place}: free some and continue with --resume."
+            ) from error
+        reason = error.strerror or str(error)
+        raise Refused(f"{place} cannot be written: {reason}; nothing was changed there.") from error

@@ -1,0 +1,364 @@
+"""One run from its doors to its ending: opens the workspace, the trace, the model and the sandbox, and always
+leaves a result behind, however the run ends.
+
+Does not decide anything about the task: that is the orchestrator's. The program is `orchestrator.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from agents import Agents, Settings
+from config import Config, paths, public
+from librarian import curate
+from memory import Memory
+from nightshift.domain import (
+    ROLES,
+    ChatModel,
+    Environment,
+    ExitReason,
+    Plan,
+    Recorder,
+    RunResult,
+    Sandbox,
+    Status,
+    Task,
+    Tree,
+    Verdict,
+)
+from nightshift.errors import BudgetExceeded, ConfigError, NightshiftError, Refused, TaskError
+from nightshift.limits import Budget
+from nightshift.llm.connect import connect
+from nightshift.llm.tape import TapeModel
+from nightshift.recorded import Meter, RecordedModel, RecordedSandbox
+from nightshift.prompting import bullets
+from nightshift.records import Record, as_json, as_line, elapsed_of, from_json, read_trace
+from nightshift.report.console import Console
+from nightshift.report.ending import write_ending
+from nightshift.sandbox.box import open_sandbox
+from nightshift.sandbox.environment import (
+    DEFAULT_ALLOWED,
+    EnvironmentUnavailable,
+    RequirementRefused,
+    importable,
+    prepare,
+)
+from nightshift.search.planning import OpenBox, PlanRefused
+from nightshift.workspace import open_workspace
+from trace_collector import Trace
+
+VERSION = "0.1.0"
+TASK_CHARS = 60_000
+"""More than this is a document, not a task; a 32k context could not hold it beside anything else."""
+CHECKOUT = Path(__file__).resolve().parent
+DEMO = CHECKOUT / "demo"
+DEMO_DELAY = 0.25
+"""Seconds before each reply of the tape, so that one can watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for, once options, files and environment are settled."""
+
+    task: Task
+    config: Config
+    workspace: Path
+    overrides: Mapping[str, Any]
+    """The flags given, by configuration key; a resumed run repeats them."""
+    resume: Path | None = None
+    demo: bool = False
+    record_tape: bool = False
+    merge: bool = False
+    branch: str = ""
+    plan: Plan | None = None
+    """The user's own, from --plan."""
+    dry_run: bool = False
+    unsafe: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    as_json: bool = False
+
+
+def checked_task(task: Task) -> Task:
+    if not task.prompt.strip():
+        raise TaskError('there is no task: python3 orchestrator.py "what to build"; --help shows examples')
+    if len(task.prompt) > TASK_CHARS:
+        raise TaskError(
+            f"the task has {len(task.prompt)} characters and at most {TASK_CHARS} fit a model's context: "
+            "say what to build, and put long material into files of the workspace"
+        )
+    return task
+
+
+def read_task(name: str) -> str:
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"--task-file {name}: cannot be read: {error}") from error
+
+
+def demo_task() -> str:
+    return (DEMO / "task.txt").read_text(encoding="utf-8").strip()
+
+
+def started_with(run_dir: Path) -> Mapping[str, Any]:
+    """What a run was started with. Raises ConfigError when it holds nothing to resume."""
+    started = next((r for r in read_trace(run_dir / "trace.jsonl") if r.kind == "run_started"), None)
+    if started is None:
+        raise ConfigError(
+            f"{run_dir} ended before it began, so there is nothing to resume: start the task anew"
+        )
+    return started.fields
+
+
+def new_run_id() -> str:
+    """Sorts by time; two runs of one second differ."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+
+
+def write_tape(records: Sequence[Record]) -> None:
+    """The calls of a run as the demo's tape."""
+    lines = [as_line(replace(r, fields={**r.fields, "key": ""})) for r in records if r.kind == "call"]
+    (DEMO / "tape.jsonl").write_bytes(b"".join(lines))
+
+
+def read_plan_file(path: Path) -> Plan:
+    """A plan as --dry-run prints it."""
+    try:
+        return from_json(Plan, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--plan {path}: not a plan as --dry-run prints it: {error}") from error
+
+
+def plan_of_start(started: Mapping[str, Any]) -> Plan | None:
+    return from_json(Plan, started["plan"]) if started.get("plan") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where and with what the orchestrator works."""
+
+    tree: Tree
+    git: str
+    lessons: str
+    importable: str
+    open_box: OpenBox
+    keep: Callable[[Mapping[str, str], str], None]
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    agents: Agents
+    recorder: Recorder
+    site: Site
+
+
+class Session:
+    """Opened once; `supervise` runs the work between the doors and turns every way it can end into an exit code."""
+
+    def __init__(self, order: Order, environ: Mapping[str, str]) -> None:
+        self.order = order
+        self.id = order.resume.name if order.resume else new_run_id()
+        self.paths = paths(environ)
+        self.best: Callable[[], tuple[Verdict, Tree] | None] = lambda: None
+        self._environ = environ
+        self._terminated = False
+        self._boxes: dict[tuple[str, ...], Sandbox] = {}
+        self._environment: Environment | None = None
+        settings = order.config.workspace
+        self.workspace = open_workspace(
+            order.workspace,
+            in_place=settings.in_place,
+            run_id=self.id,
+            slug=order.task.prompt,
+            trees=self.paths.trees,
+            carry=settings.carry,
+            base=settings.base,
+            branch=order.branch,
+            reopen=order.resume is not None,
+        )
+        self.trace = self._open_trace()
+
+    def _open_trace(self) -> Trace:
+        run_dir = self.workspace.runs / self.id
+        trace = Trace.resume(run_dir) if self.order.resume else Trace.create(run_dir, self.id)
+        trace.subscribe(
+            Console(sys.stderr, quiet=self.order.quiet, verbose=self.order.verbose, environ=self._environ)
+        )
+        return trace
+
+    async def open(self) -> Doors:
+        config, usage = self.order.config, self.trace.usage
+        budget = Budget(
+            config.limits,
+            used_calls=usage.calls,
+            used_tokens=usage.prompt_tokens + usage.completion_tokens,
+            elapsed=self.trace.elapsed_seconds,
+        )
+        model, models = await self._model(Meter(self.trace, budget))
+        isolation = self._open_box(config.environment.requires).isolation
+        self.trace.record(
+            "run_started",
+            "",
+            task=self.order.task,
+            workspace=str(self.workspace.path),
+            config=public(config),
+            overrides=self.order.overrides,
+            isolation=isolation,
+            models=models,
+            remote=config.allow_remote or bool(config.remote_hosts),
+            demo=self.order.demo,
+            plan=self.order.plan,
+            version=VERSION,
+        )
+        settings = Settings(
+            {role: config.sampling_for(role) for role in ROLES}, config.candidates.format_retries
+        )
+        agents = Agents(RecordedModel(model, self.trace, budget), self.trace, settings)
+        return Doors(agents, self.trace, self._site())
+
+    async def _model(self, meter: Meter) -> tuple[ChatModel, dict[str, str]]:
+        config = self.order.config
+        if self.order.demo and not self.order.record_tape:
+            return TapeModel.from_file(DEMO / "tape.jsonl", delay=DEMO_DELAY), {
+                "builder": "the demo's tape (no model)"
+            }
+        connection = await connect(config.endpoints, config.roles, model=config.model, api_key=config.api_key)
+        pool = connection.pool(meter, context=config.generation.context, deadlines=config.deadlines)
+        return pool, connection.models()
+
+    def _site(self) -> Site:
+        """What exploration starts from; recorded, so that a resumed run starts from the same."""
+        return Site(
+            tree=self.workspace.tree(),
+            git=self.workspace.git_state().sentence(),
+            lessons=self._lessons(),
+            importable=", ".join(importable(self._environment)) if self._environment else "",
+            open_box=self._open_box,
+            keep=self._keep,
+            plan=self.order.plan,
+        )
+
+    def _open_box(self, requires: tuple[str, ...]) -> Sandbox:
+        """A sandbox whose interpreter has these packages. Raises PlanRefused with what the planner can change."""
+        if requires in self._boxes:
+            return self._boxes[requires]
+        allowed = DEFAULT_ALLOWED | set(self.order.config.environment.allow)
+        wanted = tuple(dict.fromkeys([*self.order.config.environment.requires, *requires]))
+        try:
+            self._environment = prepare(wanted, cache=self.paths.environments, allow=allowed)
+        except (RequirementRefused, EnvironmentUnavailable) as error:
+            raise PlanRefused(str(error)) from error
+        box = RecordedSandbox(open_sandbox(self._environment, unsafe=self.order.unsafe), self.trace)
+        self._boxes[requires] = box
+        return box
+
+    def _keep(self, texts: Mapping[str, str], message: str) -> None:
+        for path, text in texts.items():
+            self.workspace.write(path, text)
+        self.workspace.commit_step(tuple(texts), message)
+
+    def _lessons(self) -> str:
+        if not self.order.config.memory.enabled or self.order.demo:
+            return "(none)"
+        with Memory(self.paths.memory) as memory:
+            return bullets(
+                [f"{lesson.trigger}: {lesson.advice}" for lesson in memory.recall(self.order.task.prompt)]
+            )
+
+    async def supervise(self, work: Callable[[], Awaitable[RunResult | None]]) -> int:
+        """Runs the work; however it ends, the trace is closed, processes are gone and a result is written."""
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminate, task)
+        try:
+            with self.workspace:
+                result = await self._result(work)
+                return self._finish(result) if result else 0
+        finally:
+            self.trace.close()
+
+    def _terminate(self, task: asyncio.Task[Any]) -> None:
+        self._terminated = True
+        task.cancel()
+
+    async def _result(self, work: Callable[[], Awaitable[RunResult | None]]) -> RunResult | None:
+        try:
+            return await work()
+        except asyncio.CancelledError:
+            reason: ExitReason = "terminated" if self._terminated else "interrupted"
+            return RunResult("interrupted", reason, f"{reason}; everything so far is saved")
+        except BudgetExceeded as error:
+            return RunResult("limit", error.exit_reason, str(error))
+        except PlanRefused as error:
+            return RunResult("refused", "sandbox_unavailable", "; ".join(map(str, error.args)))
+        except NightshiftError as error:
+            return RunResult(
+                "refused" if isinstance(error, Refused) else "error", error.exit_reason, str(error)
+            )
+        except Exception:
+            saved = self.trace.run_dir / "traceback.txt"
+            saved.write_text(traceback.format_exc(), encoding="utf-8")
+            self._finish(RunResult("error", "internal_error", f"a defect in Nightshift itself; see {saved}"))
+            raise
+        finally:
+            for box in self._boxes.values():
+                box.close()
+
+    def _finish(self, result: RunResult) -> int:
+        """Delivers what was proved, learns from it, and writes the ending; the result file comes last."""
+        if result.exit_reason == "passed":
+            result = self._delivered(result)
+        elif best := self.best():
+            self._keep_best(best[1])
+        self.trace.record(
+            "run_finished",
+            "",
+            status=result.status,
+            exit_reason=result.exit_reason,
+            exit_code=result.exit_code,
+            message=result.message,
+            seconds=round(elapsed_of(self.trace.records()), 1),
+            counters={"replayed": self.trace.replayed},
+        )
+        told = write_ending(self.trace.run_dir, self.trace.records())
+        if self.order.as_json:
+            print(json.dumps(told, indent=2, ensure_ascii=False))
+        if not self.order.quiet:
+            print(f"report  {self.trace.run_dir / 'report.html'}", file=sys.stderr)
+        return result.exit_code
+
+    def _delivered(self, result: RunResult) -> RunResult:
+        try:
+            delivery = self.workspace.deliver(merge=self.order.merge)
+        except Refused as error:
+            return RunResult("refused", error.exit_reason, f"proved, but not delivered: {error}")
+        self.trace.record("delivered", "", **as_json(delivery))
+        if self.order.config.memory.enabled and not self.order.demo:
+            self._learn()
+        if self.order.record_tape:
+            write_tape(self.trace.records())
+        return result
+
+    def _learn(self) -> None:
+        lessons = curate(self.trace.records())
+        with Memory(self.paths.memory) as memory:
+            memory.learn(lessons, self.id)
+        self.trace.record("learned", "", lessons=lessons)
+
+    def _keep_best(self, tree: Tree) -> None:
+        texts = self.workspace.tree().texts
+        changed = {path: text for path, text in tree.texts.items() if texts.get(path) != text}
+        if changed:
+            self._keep(changed, "The best tree of the run")

@@ -1,0 +1,130 @@
+"""The house's rules about itself: imports point down, six doors to the world, no name that hides the standard library."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = sorted(path for path in ROOT.glob("*.py"))
+PACKAGE = sorted((ROOT / "nightshift").rglob("*.py"))
+
+LEVELS = (
+    ("domain", "errors"),
+    ("prompting", "codec", "source", "policy", "limits", "bootstrap"),
+    ("evidence", "records", "explore"),
+    ("llm", "sandbox", "workspace", "report", "dataset", "recorded", "checks", "plan"),
+    ("acceptance",),
+    ("judge",),
+    ("search",),
+)
+"""Rooms from the ground up: a room imports its own level's or a lower one's."""
+
+DOORS = {
+    "httpx": ("nightshift/llm/", "nightshift/bootstrap.py"),
+    "subprocess": ("nightshift/sandbox/", "nightshift/workspace", "doctor.py", "benchmark.py", "nightly.py"),
+    "sqlite3": ("memory.py",),
+    "argparse": tuple(path.name for path in SCRIPTS),
+    "pytest": ("nightshift/sandbox/",),
+}
+
+
+def imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+
+
+def rooms(path: Path) -> set[str]:
+    """The rooms of the package that a file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = {name.split(".")[1] for name in imports(path) if name.startswith("nightshift.")}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "nightshift":
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT / "nightshift").parts[0].removesuffix(".py")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def level(room: str) -> int:
+    return next(number for number, names in enumerate(LEVELS) if room in names)
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=name_of)
+def test_the_package_never_imports_a_script(path: Path) -> None:
+    scripts = {script.stem for script in SCRIPTS}
+    assert not {name.split(".")[0] for name in imports(path)} & scripts
+
+
+@pytest.mark.parametrize("path", [p for p in PACKAGE if p.name != "__init__.py" or room_of(p) != "__init__"], ids=name_of)
+def test_imports_inside_the_package_point_down(path: Path) -> None:
+    if room_of(path) == "__init__":
+        return
+    above = {room for room in rooms(path) if level(room) > level(room_of(path))}
+    assert not above, f"{name_of(path)} imports {above}, which stand above it"
+
+
+def test_no_import_cycle() -> None:
+    edges = {name_of(p).removesuffix(".py").removesuffix("/__init__").replace("/", "."): imports(p) for p in (*PACKAGE, *SCRIPTS)}
+    done: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, f"cycle: {' -> '.join((*above, module))}"
+        if module in done:
+            return
+        for other in edges[module] & edges.keys():
+            visit(other, (*above, module))
+        done.add(module)
+
+    for module in edges:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("path", [*PACKAGE, *SCRIPTS], ids=name_of)
+def test_only_the_doors_touch_the_world(path: Path) -> None:
+    for module, allowed in DOORS.items():
+        if any(name.split(".")[0] == module for name in imports(path)):
+            assert name_of(path).startswith(allowed), f"{name_of(path)} imports {module}"
+
+
+def test_no_module_hides_the_standard_library() -> None:
+    """In a flat layout a top-level queue.py or types.py breaks the standard library itself."""
+    names = {path.stem for path in SCRIPTS} | {"nightshift"}
+    assert not names & sys.stdlib_module_names
+
+
+def test_nothing_depends_on_what_is_not_declared() -> None:
+    own = {path.stem for path in SCRIPTS} | {"nightshift"}
+    allowed = own | set(sys.stdlib_module_names) | {"httpx", "pytest", "_pytest"}
+    for path in (*PACKAGE, *SCRIPTS):
+        foreign = {name.split(".")[0] for name in imports(path)} - allowed
+        assert not foreign, f"{name_of(path)} imports {foreign}"
+
+
+def test_every_prompt_is_used_and_every_used_prompt_exists() -> None:
+    """A dead template misleads; a missing one crashes at night."""
+    used = set(re.findall(r'render\(\s*"(\w+)"', (ROOT / "agents.py").read_text()))
+    used |= set(re.findall(r'"(repairer\w*)" if long else "(repairer\w*)"', (ROOT / "agents.py").read_text())[0])
+    assert used == {path.stem for path in (ROOT / "prompts").glob("*.md")}
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
+def test_every_program_explains_itself(path: Path) -> None:
+    """--help works from anywhere and shows an example; a module that is no program has no main."""
+    if "run_program(" not in path.read_text(encoding="utf-8"):
+        return
+    done = subprocess.run([sys.executable, str(path), "--help"], capture_output=True, text=True, cwd="/", timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"python3 {path.name}" in done.stdout

@@ -1,0 +1,236 @@
+"""Request bodies and stream lines of both protocols, without a server."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nightshift.domain import Message, Request, SamplingParams
+from nightshift.llm import wire_ollama, wire_openai
+from nightshift.llm.wire import Delta, at_least, error_message, surely_above
+
+SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
+MESSAGES = (Message("system", "You build."), Message("user", "Build a.py"))
+REQUEST = Request(
+    "builder", "build/a.py/candidate-1", MESSAGES, SamplingParams(temperature=0.4, seed=7, max_tokens=512)
+)
+DICTATED = Request("planner", "plan", MESSAGES, schema=SCHEMA, think=True)
+THINKING = Request("analyst", "diagnose", MESSAGES, think=True)
+
+
+def test_ollamas_body_is_exactly_this():
+    assert wire_ollama.request_body(REQUEST, "coder:7b", 32_768) == {
+        "model": "coder:7b",
+        "messages": [{"role": "system", "content": "You build."}, {"role": "user", "content": "Build a.py"}],
+        "stream": True,
+        "truncate": False,
+        "shift": False,
+        "think": False,
+        "options": {
+            "num_ctx": 32_768,
+            "num_predict": 512,
+            "temperature": 0.4,
+            "top_p": 0.95,
+            "top_k": 40,
+            "min_p": 0.05,
+            "repeat_penalty": 1.0,
+            "seed": 7,
+        },
+    }
+
+
+def test_llama_cpps_body_is_exactly_this():
+    assert wire_openai.request_body(REQUEST, "tiny", 32_768, flavour="llama.cpp") == {
+        "model": "tiny",
+        "messages": [{"role": "system", "content": "You build."}, {"role": "user", "content": "Build a.py"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": 512,
+        "temperature": 0.4,
+        "top_p": 0.95,
+        "seed": 7,
+        "top_k": 40,
+        "min_p": 0.05,
+        "repeat_penalty": 1.0,
+        "cache_prompt": True,
+        "chat_template_kwargs": {"enable_thinking": False},
+        "reasoning_format": "deepseek",
+    }
+
+
+def test_other_openai_servers_get_only_what_all_of_them_take():
+    body = wire_openai.request_body(REQUEST, "m", 32_768)
+    assert set(body) == {
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "seed",
+    }
+
+
+def test_a_schema_travels_in_each_protocols_own_place():
+    assert wire_ollama.request_body(DICTATED, "m", 8192)["format"] == SCHEMA
+    assert wire_openai.request_body(DICTATED, "m", 8192)["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "planner", "strict": True, "schema": SCHEMA},
+    }
+
+
+@pytest.mark.parametrize(
+    "request_, thinks, sent",
+    [
+        (DICTATED, True, {"think": False}),
+        (DICTATED, None, {"think": False}),
+        (DICTATED, False, {}),
+        (THINKING, True, {"think": True}),
+        (THINKING, None, {}),
+        (THINKING, False, {}),
+        (REQUEST, True, {"think": False}),
+        (REQUEST, False, {}),
+    ],
+)
+def test_ollama_is_told_not_to_think_under_a_schema_and_told_nothing_when_it_cannot(request_, thinks, sent):
+    body = wire_ollama.request_body(request_, "m", 8192, thinks=thinks)
+    assert {key: value for key, value in body.items() if key == "think"} == sent
+
+
+@pytest.mark.parametrize("request_, think", [(DICTATED, False), (THINKING, True), (REQUEST, False)])
+def test_llama_cpp_thinks_only_without_a_schema(request_, think):
+    body = wire_openai.request_body(request_, "m", 8192, flavour="llama.cpp")
+    assert body["chat_template_kwargs"] == {"enable_thinking": think}
+
+
+def test_prompt_and_reply_together_stay_within_the_context():
+    long = Request("builder", "s", (Message("user", "x = 1\n" * 2000),), SamplingParams(max_tokens=8192))
+    body = wire_openai.request_body(long, "m", 8192)
+    assert 256 <= body["max_tokens"] < 8192 - 2000
+
+
+OLLAMA_LINES = [
+    ('{"model":"m","message":{"role":"assistant","content":"hi"},"done":false}', Delta(text="hi", model="m")),
+    ('{"message":{"role":"assistant","content":"","thinking":"hm"},"done":false}', Delta(reasoning="hm")),
+    (
+        '{"model":"m","message":{"content":""},"done":true,"done_reason":"length","prompt_eval_count":12,"eval_count":3}',
+        Delta(stop_reason="length", prompt_tokens=12, completion_tokens=3, model="m", end=True),
+    ),
+    ('{"done":true}', Delta(stop_reason="stop", end=True)),
+    (
+        '{"error":"model runner has unexpectedly stopped"}',
+        Delta(error="model runner has unexpectedly stopped"),
+    ),
+    ('{"error":"{\\"error\\":{\\"code\\":400,\\"message\\":\\"too long\\"}}"}', Delta(error="too long")),
+    ("", None),
+]
+OPENAI_LINES = [
+    (
+        'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"role":"assistant","content":null}}]}',
+        Delta(),
+    ),
+    (
+        'data: {"choices":[{"finish_reason":null,"delta":{"content":"t"}}],"model":"tiny"}',
+        Delta("t", model="tiny"),
+    ),
+    ('data: {"choices":[{"delta":{"reasoning_content":"a"}}]}', Delta(reasoning="a")),
+    ('data: {"choices":[{"delta":{"reasoning":"a"}}]}', Delta(reasoning="a")),
+    ('data:{"choices":[{"finish_reason":"stop","delta":{}}]}', Delta(stop_reason="stop")),
+    (
+        'data: {"choices":[],"usage":{"prompt_tokens":55,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":54}}}',
+        Delta(prompt_tokens=55, completion_tokens=3, cached_tokens=54),
+    ),
+    ('data: {"choices":[],"timings":{"cache_n":19,"prompt_n":1}}', Delta(cached_tokens=19)),
+    (
+        'data: {"error":{"code":500,"message":"Context size has been exceeded."}}',
+        Delta(error="Context size has been exceeded."),
+    ),
+    ('error: {"code":500,"message":"gone"}', Delta(error="gone")),
+    ("data: [DONE]\r", Delta(end=True)),
+    (": ping", None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize("line, delta", OLLAMA_LINES)
+def test_a_line_of_ollamas_stream(line, delta):
+    assert wire_ollama.parse_line(line) == delta
+
+
+@pytest.mark.parametrize("line, delta", OPENAI_LINES)
+def test_a_line_of_an_openai_stream(line, delta):
+    assert wire_openai.parse_line(line) == delta
+
+
+@pytest.mark.parametrize(
+    "parse, line",
+    [(wire_ollama.parse_line, '{"done":true,"done_reason":"unload"}'),
+     (wire_openai.parse_line, 'data: {"choices":[{"delta":{},"finish_reason":"abort"}]}')],
+)  # fmt: skip
+def test_an_end_for_an_unknown_reason_is_an_error_and_no_stop(parse, line):
+    delta = parse(line)
+    assert delta.error
+    assert delta.stop_reason is None
+
+
+@pytest.mark.parametrize("line", ['{"half":', "[]", "7", "[" * 100_000, "<html>"])
+def test_what_is_no_json_object_is_a_value_error(line):
+    for parse, prefix in ((wire_ollama.parse_line, ""), (wire_openai.parse_line, "data: ")):
+        with pytest.raises(ValueError):  # noqa: PT011
+            parse(prefix + line)
+
+
+words = st.text('ab "\\{}[]:,\n\0é\u2028\ud800', max_size=40)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = [
+    "choices",
+    "usage",
+    "timings",
+    "error",
+    "model",
+    "message",
+    "done",
+    "done_reason",
+    "prompt_eval_count",
+]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), json_values | st.lists(json_values, max_size=2)))
+def test_no_json_object_upsets_a_parser(event):
+    line = json.dumps(event)
+    for delta in (wire_ollama.parse_line(line), wire_openai.parse_line(f"data: {line}")):
+        assert isinstance(delta, Delta)
+        assert isinstance(delta.text, str)
+        assert delta.prompt_tokens >= 0
+
+
+@given(words)
+def test_any_line_is_read_or_refused_with_a_value_error(line):
+    for parse in (wire_ollama.parse_line, wire_openai.parse_line):
+        try:
+            assert isinstance(parse(line), Delta | None)
+        except ValueError:
+            continue
+
+
+@pytest.mark.parametrize(
+    "value, words",
+    [("plain", "plain"), ({"message": "m"}, "m"), ({"error": {"message": "m"}}, "m"), ({"detail": "d"}, "d"),
+     ({"code": 1}, '{"code": 1}'), ("<html>", "<html>"), ('{"message": broken', '{"message": broken')],
+)  # fmt: skip
+def test_the_words_of_an_error_are_found_in_any_shape(value, words):
+    assert error_message(value) == words
+
+
+def test_long_runs_of_one_character_hardly_count_as_tokens():
+    assert at_least([Message("user", " " * 60_000)]) == 0
+    assert not surely_above(100, [Message("user", "=" * 60_000)])
+    assert surely_above(100, [Message("user", "word " * 200)])
