@@ -105,9 +105,7 @@ class Agents:
             lessons=lessons,
             refusals=bullets(refusals),
         )
-        return await self._ask(
-            "planner", span, messages, lambda reply: read_plan(_json(reply)), schema=PLAN_SCHEMA
-        )
+        return await self._ask("planner", span, messages, lambda reply: read_plan(_json(reply)), schema=PLAN_SCHEMA)
 
     async def write_tests(
         self, task: Task, plan: Plan, step: Step, span: str, *, temperature: float, notes: str = ""
@@ -162,9 +160,7 @@ class Agents:
         text = await self._ask("repairer", f"{brief.span}/{label}", messages, read)
         return Candidate(brief.step.path, text, "repair", label)
 
-    async def diagnose(
-        self, task: Task, span: str, *, evidence: str, sources: str, paths: dict[str, str]
-    ) -> Diagnosis:
+    async def diagnose(self, task: Task, span: str, *, evidence: str, sources: str, paths: dict[str, str]) -> Diagnosis:
         """`paths` maps each file that may be blamed to its kind; other culprits are refused."""
         messages = render(
             "analyst",
@@ -238,9 +234,7 @@ def _code_of(step: Step, previous: str = "") -> Callable[[Completion], str]:
     python = step.path.endswith(".py")
 
     def read(reply: Completion) -> str:
-        text = extract_code(
-            reply.text, stop_reason=reply.stop_reason, language="python" if python else "text"
-        )
+        text = extract_code(reply.text, stop_reason=reply.stop_reason, language="python" if python else "text")
         if python and step.kind == "source":
             check_substance(text, previous=previous)
         return text
@@ -251,9 +245,7 @@ def _code_of(step: Step, previous: str = "") -> Callable[[Completion], str]:
 def _edited(current: str) -> Callable[[Completion], str]:
     def read(reply: Completion) -> str:
         if reply.stop_reason != "stop":
-            raise ReplyRejected(
-                "truncated", "the reply ended before its last edit; make fewer and shorter edits"
-            )
+            raise ReplyRejected("truncated", "the reply ended before its last edit; make fewer and shorter edits")
         return apply_edits(current, parse_edits(reply.text))
 
     return read
@@ -267,9 +259,7 @@ def _read_diagnosis(data: Any, paths: dict[str, str]) -> Diagnosis:
         raise ReplyRejected("unparsable", f"the diagnosis lacks a part: {error}") from error
     # Blame follows from the kind of the file: a model that calls a test "source" still means that file.
     culprits = tuple(
-        Culprit(path, why, "test" if paths[path] == "test" else "source")
-        for path, why in found
-        if path in paths
+        Culprit(path, why, "test" if paths[path] == "test" else "source") for path, why in found if path in paths
     )
     if not culprits:
         names = ", ".join(paths)

@@ -94,7 +94,7 @@ def run_task(task: str, flags: Sequence[str], box: Sandbox) -> Outcome:
 
 
 def hidden(task: str, workspace: Path, box: Sandbox) -> tuple[int, int]:
-    """(passed, collected) of the hidden tests on a copy of the workspace, with their own names and nobody's conftest."""
+    """(passed, collected) of the hidden tests on a copy of the workspace, in a folder of their own."""
     names = {path.name: path.read_text(encoding="utf-8") for path in (TASKS / task / "hidden").glob("test_*.py")}
     tests = {f"hidden_acceptance/{name}": text for name, text in names.items()}
     report = box.test(Tree(tests, workspace), tuple(tests), limits=HIDDEN_LIMITS)
@@ -115,7 +115,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     seconds = [outcome.seconds for outcome in outcomes]
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": machine(),
         "runs": len(outcomes),
         "claimed": sum(outcome.claimed for outcome in outcomes),
         "accepted": sum(outcome.accepted for outcome in outcomes),
@@ -123,6 +123,10 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "seconds": [min(seconds), statistics.median(seconds), max(seconds)],
         "outcomes": as_json(list(outcomes)),
     }
+
+
+def machine() -> str:
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -140,7 +144,8 @@ def main(argv: Sequence[str]) -> int:
     if options.json:
         print(json.dumps(told, indent=2))
     else:
-        print(f"{told['accepted']} of {counted(told['runs'], 'run')} accepted, {told['false_green']} false green, on {told['machine']}")
+        runs = counted(told["runs"], "run")
+        print(f"{told['accepted']} of {runs} accepted, {told['false_green']} false green, on {told['machine']}")
     return 0 if told["accepted"] == told["runs"] else 1
 
 
@@ -148,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="benchmark.py",
         description="Runs task suites, judged by hidden acceptance tests.",
-        epilog="examples:\n  python3 benchmark.py --suite quick\n  python3 benchmark.py --repeats 5 --model qwen2.5-coder:7b --json",
+        epilog="example:\n  python3 benchmark.py --suite quick --repeats 5 --model qwen2.5-coder:7b --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--suite", choices=sorted(SUITES), default="quick", help="which tasks (default quick)")

@@ -14,23 +14,23 @@ from nightshift.bootstrap import ensure_venv, run_program
 
 ensure_venv()
 
-import argparse  # noqa: E402
-import asyncio  # noqa: E402
-import json  # noqa: E402
-import os  # noqa: E402
-import platform  # noqa: E402
-import shutil  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Callable, Iterable, Iterator, Sequence  # noqa: E402
-from dataclasses import asdict, dataclass  # noqa: E402
-from typing import Literal  # noqa: E402
+import argparse
+import asyncio
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
 
-import config  # noqa: E402
-from nightshift.errors import ConfigError, ModelMissing, ModelServerError, ServerLoading  # noqa: E402
-from nightshift.llm.discover import DEFAULT_URLS, survey  # noqa: E402
-from nightshift.llm.endpoint import Endpoint  # noqa: E402
-from nightshift.llm.routing import routes  # noqa: E402
+import config
+from nightshift.errors import ConfigError, ModelMissing, ModelServerError, ServerLoading
+from nightshift.llm.discover import DEFAULT_URLS, survey
+from nightshift.llm.endpoint import Endpoint
+from nightshift.llm.routing import routes
 
 Level = Literal["ok", "warning", "problem"]
 OK, NO_SERVER = 0, 3
@@ -147,12 +147,8 @@ def _server(endpoint: Endpoint) -> Finding:
 def _context(endpoint: Endpoint, asked: int) -> Iterator[Finding]:
     window = endpoint.window(asked)
     if window < SMALL_CONTEXT:
-        way_out = (
-            f"give each slot at least {SMALL_CONTEXT} tokens; the slots of llama-server share what -c says"
-        )
-        yield Finding(
-            "warning", f"{endpoint.url}: a context of {window} tokens is small for whole files", way_out
-        )
+        way_out = f"give each slot at least {SMALL_CONTEXT} tokens; the slots of llama-server share what -c says"
+        yield Finding("warning", f"{endpoint.url}: a context of {window} tokens is small for whole files", way_out)
 
 
 def check_roles(scene: Scene) -> Iterator[Finding]:
@@ -201,9 +197,7 @@ def check_disk(scene: Scene) -> Iterator[Finding]:
     if free > 2 << 30:
         yield Finding("ok", f"{free / 2**30:.0f} GiB free for working trees at {folder}")
     else:
-        yield Finding(
-            "warning", f"only {free / 2**20:.0f} MiB free at {folder}", "make room, or set XDG_STATE_HOME"
-        )
+        yield Finding("warning", f"only {free / 2**20:.0f} MiB free at {folder}", "make room, or set XDG_STATE_HOME")
 
 
 def _version_of(program: str) -> str:

@@ -38,14 +38,10 @@ def curate(records: Sequence[Record]) -> tuple[Lesson, ...]:
     """A lesson for each diagnosis whose advice turned a failing verdict into a passing one; or NotProved."""
     run = records[0].run if records else "(empty trace)"
     if not proved(records):
-        raise NotProved(
-            f"run {run} did not pass, so there is nothing to learn from it: curate a run that passed"
-        )
+        raise NotProved(f"run {run} did not pass, so there is nothing to learn from it: curate a run that passed")
     task = next((r.fields.get("task", {}).get("prompt", "") for r in records if r.kind == "run_started"), "")
     turned = [(before, after) for before, after in pairwise(attempts_of(records)) if after.verdict.passed]
-    lessons = [
-        _lesson(before, task, run) for before, _ in turned if before.diagnosis and not before.verdict.passed
-    ]
+    lessons = [_lesson(before, task, run) for before, _ in turned if before.diagnosis and not before.verdict.passed]
     return tuple(lesson for lesson in lessons if lesson.advice and not SECRET.search(lesson.advice))[
         :MAX_LESSONS_PER_RUN
     ]
@@ -56,9 +52,7 @@ def _lesson(attempt: Attempt, task: str, run: str) -> Lesson:
     assert diagnosis, "only an attempt with a diagnosis makes a lesson"
     modules = [Path(culprit.path).stem for culprit in diagnosis.culprits]
     words = words_of(" ".join(modules)) + words_of(task)[:MAX_TASK_WORDS]
-    return Lesson(
-        " ".join(dict.fromkeys([*_exceptions(attempt.verdict), *words])), diagnosis.advice.strip(), run
-    )
+    return Lesson(" ".join(dict.fromkeys([*_exceptions(attempt.verdict), *words])), diagnosis.advice.strip(), run)
 
 
 def _exceptions(verdict: Verdict) -> list[str]:
@@ -96,16 +90,12 @@ def list_lessons(options: argparse.Namespace) -> int:
 
 def add(options: argparse.Namespace) -> int:
     lesson = Lesson(options.trigger, options.advice, "by hand")
-    return _show(
-        _memory(options).learn([lesson], "by hand"), options, "nothing added: known already, or too few words"
-    )
+    return _show(_memory(options).learn([lesson], "by hand"), options, "nothing added: known already, or too few words")
 
 
 def forget(options: argparse.Namespace) -> int:
     if not _memory(options).forget(options.id):
-        raise ConfigError(
-            f"there is no lesson {options.id}; `python3 librarian.py list` shows those there are"
-        )
+        raise ConfigError(f"there is no lesson {options.id}; `python3 librarian.py list` shows those there are")
     sys.stderr.write(f"forgot lesson {options.id}\n")
     return 0
 
@@ -119,9 +109,7 @@ def export_lessons(options: argparse.Namespace) -> int:
 
 
 def import_lessons(options: argparse.Namespace) -> int:
-    return _show(
-        _memory(options).learn(_read_lessons(options.file), "imported"), options, "nothing new in it"
-    )
+    return _show(_memory(options).learn(_read_lessons(options.file), "imported"), options, "nothing new in it")
 
 
 def not_available(options: argparse.Namespace) -> int:
@@ -179,9 +167,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_common(parser: argparse.ArgumentParser, *, workspace: Any, memory: Any, json: Any) -> None:
-    parser.add_argument(
-        "--workspace", metavar="DIR", type=Path, default=workspace, help="default: the current one"
-    )
+    parser.add_argument("--workspace", metavar="DIR", type=Path, default=workspace, help="default: the current one")
     parser.add_argument("--memory", metavar="FILE", type=Path, default=memory, help="another database")
     parser.add_argument("--json", action="store_true", default=json, help="machine output")
 

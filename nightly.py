@@ -51,7 +51,15 @@ def _job(file: Path, workspace: Path) -> Job:
 
 
 def do(job: Job, flags: Sequence[str]) -> int:
-    command = [sys.executable, str(ORCHESTRATOR), "--workspace", str(job.workspace), "--task-file", "-", *flags]
+    command = [
+        sys.executable,
+        str(ORCHESTRATOR),
+        "--workspace",
+        str(job.workspace),
+        "--task-file",
+        "-",
+        *flags,
+    ]
     return subprocess.run(command, input=job.task, text=True, check=False).returncode
 
 

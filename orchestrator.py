@@ -1,4 +1,4 @@
-"""Nightshift: python3 orchestrator.py "task". Plans, builds, tests, finds root causes, and ends with proof or an honest handoff.
+"""Nightshift: python3 orchestrator.py "task" plans, builds, tests, diagnoses; it ends with proof or a handoff.
 
 Read this file first. `Orchestrator` is the attempt loop; `main` at the end builds the doors to the world and
 passes them in. The words used here are defined in nightshift/domain.py, the roles in agents.py.
@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,10 +27,8 @@ from nightshift.domain import (
     Attempt,
     Diagnosis,
     ExecLimits,
-    Plan,
     Recorder,
     RunResult,
-    Sandbox,
     Task,
     Tree,
     Verdict,
@@ -95,9 +92,7 @@ class Orchestrator:
     async def run(self, task: Task, site: Site) -> RunResult:
         """Does the task. What it made so far is in `work` and `best`, also when this is cancelled half-way."""
         if await self._already_green(task, site):
-            return RunResult(
-                "passed", "already_green", "every --verify command succeeded before anything was changed"
-            )
+            return RunResult("passed", "already_green", "every --verify command succeeded before anything was changed")
         work, shop = await self.plan(task, site)
         self.work = work = await write_tests(work, shop)
         return await self._attempt(work, shop)
@@ -131,18 +126,14 @@ class Orchestrator:
             history.append(Progress(diagnosis.signature, tree_hash(work.tested_tree.texts), verdict.score))
             if reason := stuck(history):
                 if fresh:
-                    return RunResult(
-                        "failed", "no_progress", f"no progress, not even after a fresh start: {reason}"
-                    )
+                    return RunResult("failed", "no_progress", f"no progress, not even after a fresh start: {reason}")
                 self._recorder.record(
                     "guard", f"attempt-{number}", rule="no-progress", action="fresh start", reason=reason
                 )
                 fresh = True
             if number < self._rules.attempts:
                 work = self._back_to_best(work, shop, verdict)
-                work, built = await rebuild(
-                    work, shop, f"attempt-{number + 1}", diagnosis, verdict, fresh=fresh
-                )
+                work, built = await rebuild(work, shop, f"attempt-{number + 1}", diagnosis, verdict, fresh=fresh)
         return RunResult(
             "failed", "attempts_exhausted", f"{self._rules.attempts} attempts did not fulfil every criterion"
         )
@@ -151,9 +142,7 @@ class Orchestrator:
         criteria = user_criteria(task)
         box, network = site.open_box(()), self._rules.verify_network
         results = [
-            await asyncio.to_thread(
-                run_command_check, c, site.tree, box, self._rules.command, network=network
-            )
+            await asyncio.to_thread(run_command_check, c, site.tree, box, self._rules.command, network=network)
             for c in criteria
         ]
         return bool(results) and all(result.passed for result in results)
@@ -161,9 +150,7 @@ class Orchestrator:
     async def _explore(self, task: Task, site: Site) -> Ground:
         """What is there; a resumed run starts from what the first part saw, not from what has changed since."""
         box, seen = site.open_box(()), overview(site.tree, site.git)
-        user_tests = await asyncio.to_thread(
-            standing_tests, seen.test_files, site.tree, box, self._rules.tests
-        )
+        user_tests = await asyncio.to_thread(standing_tests, seen.test_files, site.tree, box, self._rules.tests)
         fields = self._recorder.recall("explored", "explore", "explore") or {
             "text": seen.text,
             "files": sorted(site.tree.texts),
@@ -349,9 +336,7 @@ exit codes: 0 passed, 1 not done, 2 usage, 3 no model server, 4 budget, 5 refuse
 def read_order(options: argparse.Namespace, environ: Mapping[str, str]) -> Order:
     """Raises ConfigError and TaskError."""
     if options.serve_gguf:
-        raise ConfigError(
-            "--serve-gguf is not available yet: start `llama-server -m FILE` yourself, it will be found"
-        )
+        raise ConfigError("--serve-gguf is not available yet: start `llama-server -m FILE` yourself, it will be found")
     given = _overrides(options)
     prompt = _task_text(options)
     workspace = _workspace(options, prompt)

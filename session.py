@@ -31,7 +31,6 @@ from nightshift.domain import (
     Recorder,
     RunResult,
     Sandbox,
-    Status,
     Task,
     Tree,
     Verdict,
@@ -40,8 +39,8 @@ from nightshift.errors import BudgetExceeded, ConfigError, NightshiftError, Refu
 from nightshift.limits import Budget
 from nightshift.llm.connect import connect
 from nightshift.llm.tape import TapeModel
-from nightshift.recorded import Meter, RecordedModel, RecordedSandbox
 from nightshift.prompting import bullets
+from nightshift.recorded import Meter, RecordedModel, RecordedSandbox
 from nightshift.records import Record, as_json, as_line, elapsed_of, from_json, read_trace
 from nightshift.report.console import Console
 from nightshift.report.ending import write_ending
@@ -115,9 +114,7 @@ def started_with(run_dir: Path) -> Mapping[str, Any]:
     """What a run was started with. Raises ConfigError when it holds nothing to resume."""
     started = next((r for r in read_trace(run_dir / "trace.jsonl") if r.kind == "run_started"), None)
     if started is None:
-        raise ConfigError(
-            f"{run_dir} ended before it began, so there is nothing to resume: start the task anew"
-        )
+        raise ConfigError(f"{run_dir} ended before it began, so there is nothing to resume: start the task anew")
     return started.fields
 
 
@@ -193,9 +190,7 @@ class Session:
     def _open_trace(self) -> Trace:
         run_dir = self.workspace.runs / self.id
         trace = Trace.resume(run_dir) if self.order.resume else Trace.create(run_dir, self.id)
-        trace.subscribe(
-            Console(sys.stderr, quiet=self.order.quiet, verbose=self.order.verbose, environ=self._environ)
-        )
+        trace.subscribe(Console(sys.stderr, quiet=self.order.quiet, verbose=self.order.verbose, environ=self._environ))
         return trace
 
     async def open(self) -> Doors:
@@ -222,19 +217,23 @@ class Session:
             plan=self.order.plan,
             version=VERSION,
         )
-        settings = Settings(
-            {role: config.sampling_for(role) for role in ROLES}, config.candidates.format_retries
-        )
+        settings = Settings({role: config.sampling_for(role) for role in ROLES}, config.candidates.format_retries)
         agents = Agents(RecordedModel(model, self.trace, budget), self.trace, settings)
         return Doors(agents, self.trace, self._site())
 
     async def _model(self, meter: Meter) -> tuple[ChatModel, dict[str, str]]:
         config = self.order.config
         if self.order.demo and not self.order.record_tape:
-            return TapeModel.from_file(DEMO / "tape.jsonl", delay=DEMO_DELAY), {
-                "builder": "the demo's tape (no model)"
-            }
-        connection = await connect(config.endpoints, config.roles, model=config.model, api_key=config.api_key)
+            return TapeModel.from_file(DEMO / "tape.jsonl", delay=DEMO_DELAY), {"builder": "the demo's tape (no model)"}
+        connection = await connect(
+            config.endpoints,
+            config.roles,
+            model=config.model,
+            api_key=config.api_key,
+            patience=config.deadlines.first_token,
+        )
+        for url, error in connection.dead.items():
+            self.trace.record("fault", "connect", endpoint=url, fault=error.fault, message=str(error))
         pool = connection.pool(meter, context=config.generation.context, deadlines=config.deadlines)
         return pool, connection.models()
 
@@ -273,9 +272,7 @@ class Session:
         if not self.order.config.memory.enabled or self.order.demo:
             return "(none)"
         with Memory(self.paths.memory) as memory:
-            return bullets(
-                [f"{lesson.trigger}: {lesson.advice}" for lesson in memory.recall(self.order.task.prompt)]
-            )
+            return bullets([f"{lesson.trigger}: {lesson.advice}" for lesson in memory.recall(self.order.task.prompt)])
 
     async def supervise(self, work: Callable[[], Awaitable[RunResult | None]]) -> int:
         """Runs the work; however it ends, the trace is closed, processes are gone and a result is written."""
@@ -304,9 +301,7 @@ class Session:
         except PlanRefused as error:
             return RunResult("refused", "sandbox_unavailable", "; ".join(map(str, error.args)))
         except NightshiftError as error:
-            return RunResult(
-                "refused" if isinstance(error, Refused) else "error", error.exit_reason, str(error)
-            )
+            return RunResult("refused" if isinstance(error, Refused) else "error", error.exit_reason, str(error))
         except Exception:
             saved = self.trace.run_dir / "traceback.txt"
             saved.write_text(traceback.format_exc(), encoding="utf-8")

@@ -71,7 +71,6 @@ class Trace:
             earlier = read_trace(self.path)
             # Number of records and their length in one value: an interrupt finds both old or both new.
             self._end = (len(earlier), _length(self.path, len(earlier)))
-            os.ftruncate(self._fd, self._end[1])
         except BaseException:
             self.close()
             raise
@@ -234,9 +233,7 @@ def grep(options: argparse.Namespace) -> int:
     found = 0
     for run in _chosen_runs(options):
         for record in stream_trace(run / "trace.jsonl"):
-            hits = (
-                _around(text, match) for text in texts_in(record.fields) for match in pattern.finditer(text)
-            )
+            hits = (_around(text, match) for text in texts_in(record.fields) for match in pattern.finditer(text))
             if hit := next(hits, None):
                 found += 1
                 _print_hit(record, hit, options)
@@ -316,9 +313,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_common(parser: argparse.ArgumentParser, *, workspace: Any, json: Any) -> None:
-    parser.add_argument(
-        "--workspace", metavar="DIR", type=Path, default=workspace, help="default: the current one"
-    )
+    parser.add_argument("--workspace", metavar="DIR", type=Path, default=workspace, help="default: the current one")
     parser.add_argument("--json", action="store_true", default=json, help="machine output")
 
 

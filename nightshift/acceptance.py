@@ -29,9 +29,7 @@ from nightshift.source.tests_pool import contradicted, drop_tests, pool_tests, u
 STUB_VARIANTS = (0, 1)
 """None returns and constant returns: a test that wants None fails on the other."""
 
-_BROKEN = re.compile(
-    r"^(?:E\s+)?(ImportError|ModuleNotFoundError|NameError|SyntaxError|IndentationError)\b", re.M
-)
+_BROKEN = re.compile(r"^(?:E\s+)?(ImportError|ModuleNotFoundError|NameError|SyntaxError|IndentationError)\b", re.M)
 _UNKNOWN_NAME = re.compile(r"AttributeError: (?:partially initialized )?module '[\w.]+' has no attribute")
 
 
@@ -49,9 +47,7 @@ class Accepted:
         return tuple(self.texts)
 
 
-def prove_criteria(
-    plan: Plan, tree: Tree, sandbox: Sandbox, limits: ExecLimits
-) -> tuple[Plan, tuple[str, ...]]:
+def prove_criteria(plan: Plan, tree: Tree, sandbox: Sandbox, limits: ExecLimits) -> tuple[Plan, tuple[str, ...]]:
     """Runs every script and command on the stubs: the plan with its guards marked, and reasons to refuse it."""
     stubs = [_stub_tree(plan, tree, variant) for variant in STUB_VARIANTS]
     criteria: list[Criterion] = []
@@ -81,17 +77,13 @@ def accept_tests(
         out += refused
         if text:
             texts[path] = text
-    reports = (
-        [_on_stubs(plan, tree, texts, variant, sandbox, limits) for variant in STUB_VARIANTS] if texts else []
-    )
+    reports = [_on_stubs(plan, tree, texts, variant, sandbox, limits) for variant in STUB_VARIANTS] if texts else []
     nodes: set[str] = set()
     for path in list(texts):
         refused = _unproving(path, reports)
         out += refused
         names = {q.node.partition("::")[2] for q in refused}
-        collected = {
-            base_node(r.node) for report in reports for r in report.results if r.node.startswith(path + "::")
-        }
+        collected = {base_node(r.node) for report in reports for r in report.results if r.node.startswith(path + "::")}
         kept = {node for node in collected if node.partition("::")[2] not in names}
         if not kept:
             del texts[path]
@@ -116,9 +108,7 @@ def _bound(criterion: Criterion, accepted: Accepted) -> Criterion:
 
 def _pooled(path: str, versions: Sequence[str]) -> tuple[str, list[Quarantined]]:
     reasons = [unsafe_test_reason(version) for version in versions]
-    refused = [
-        Quarantined(f"{path} (sample {number})", reason) for number, reason in enumerate(reasons, 1) if reason
-    ]
+    refused = [Quarantined(f"{path} (sample {number})", reason) for number, reason in enumerate(reasons, 1) if reason]
     safe = [version for version, reason in zip(versions, reasons, strict=True) if not reason]
     if not safe:
         return "", refused
@@ -142,19 +132,13 @@ def _on_stubs(
 def _unproving(path: str, reports: Sequence[TestReport]) -> list[Quarantined]:
     for report in reports:
         if errors := [text for where, text in report.collection_errors if where == path]:
-            return [
-                Quarantined(path, f"cannot be collected on the plan's interfaces: {errors[0].strip()[-300:]}")
-            ]
+            return [Quarantined(path, f"cannot be collected on the plan's interfaces: {errors[0].strip()[-300:]}")]
     by_node: dict[str, list[TestResult]] = {}
     for report in reports:
         for result in report.results:
             if result.node.startswith(path + "::"):
                 by_node.setdefault(base_node(result.node), []).append(result)
-    return [
-        Quarantined(node, reason)
-        for node, results in by_node.items()
-        if (reason := _unproving_reason(results))
-    ]
+    return [Quarantined(node, reason) for node, results in by_node.items() if (reason := _unproving_reason(results))]
 
 
 def _unproving_reason(results: Sequence[TestResult]) -> str:

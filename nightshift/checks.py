@@ -39,9 +39,7 @@ def run_command_check(
         case CommandCheck(argv=argv, exit_code=exit_code, output=output):
             result = sandbox.run(tree, argv, limits=limits)
             printed = result.stdout + result.stderr
-            passed = (
-                not result.timed_out and result.exit_code == exit_code and all(o in printed for o in output)
-            )
+            passed = not result.timed_out and result.exit_code == exit_code and all(o in printed for o in output)
         case ShellCheck(command=command):
             result = sandbox.run(tree, ("sh", "-c", command), limits=limits, network=network)
             passed = result.ok

@@ -97,9 +97,7 @@ def _decode_tuple(hints: tuple[Any, ...], data: Any, where: str) -> Any:
     each = (hints[0],) * len(data) if hints[-1:] == (...,) else hints
     if len(each) != len(data):
         raise _misfit(where, f"a list of {len(each)}", data)
-    return tuple(
-        _decode(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(zip(each, data, strict=True))
-    )
+    return tuple(_decode(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(zip(each, data, strict=True)))
 
 
 def _decode_mapping(hints: tuple[Any, ...], data: Any, where: str) -> Any:

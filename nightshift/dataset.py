@@ -54,9 +54,7 @@ def export_messages(traces: Iterable[Path], out: Path) -> dict[str, Any]:
             line = json.dumps({"messages": messages}).encode() + b"\n"
             digest.update(line)
             file.write(line)
-            sources.append(
-                {"run": call.run, "seq": call.seq, "span": call.span, "role": call.fields.get("role")}
-            )
+            sources.append({"run": call.run, "seq": call.seq, "span": call.span, "role": call.fields.get("role")})
     manifest = _manifest(out, sources, left_out, digest.hexdigest())
     write_atomically(manifest_path(out), json.dumps(manifest, indent=1) + "\n")
     return manifest
@@ -172,9 +170,7 @@ GATES: dict[str, Callable[[Messages], bool]] = {
 }
 
 
-def _manifest(
-    out: Path, sources: list[dict[str, Any]], left_out: Counter[str], digest: str
-) -> dict[str, Any]:
+def _manifest(out: Path, sources: list[dict[str, Any]], left_out: Counter[str], digest: str) -> dict[str, Any]:
     return {
         "file": out.name,
         "format": "messages",

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
-Role = Literal[
-    "explorer", "planner", "tester", "builder", "repairer", "analyst", "reviewer", "voter", "librarian"
-]
+Role = Literal["explorer", "planner", "tester", "builder", "repairer", "analyst", "reviewer", "voter", "librarian"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 StepKind = Literal["source", "test", "other"]

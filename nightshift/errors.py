@@ -109,7 +109,7 @@ class DiskFull(Refused):
 
 
 class ReplyRejected(NightshiftError):
-    """`reason` is one word for the trace: truncated, empty, refused, stubbed, gutted, degenerate, unparsable, no_code."""
+    """`reason` is one word for the trace: truncated, empty, refused, stubbed, gutted, degenerate, unparsable..."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

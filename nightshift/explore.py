@@ -50,9 +50,7 @@ def _listing(tree: Tree) -> str:
 
 def _how_tests_run(tree: Tree, tests: tuple[str, ...]) -> str:
     configs = [
-        path
-        for path in ("pytest.ini", "pyproject.toml", "setup.cfg", "tox.ini", "Makefile")
-        if path in tree.texts
+        path for path in ("pytest.ini", "pyproject.toml", "setup.cfg", "tox.ini", "Makefile") if path in tree.texts
     ]
     if not tests:
         return "There are no tests yet; they will be run with pytest from the root directory."

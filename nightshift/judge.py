@@ -51,9 +51,7 @@ def judge(
     files = (*user_tests.files, *accepted.files)
     report = sandbox.test(clean, files, limits=test_limits or limits) if files else None
     report = _without(report, {q.node for q in user_tests.failing}) if report else None
-    results = tuple(
-        _result(criterion, report, clean, sandbox, limits, network) for criterion in plan.criteria
-    )
+    results = tuple(_result(criterion, report, clean, sandbox, limits, network) for criterion in plan.criteria)
     return Verdict(
         results,
         report,
@@ -67,14 +65,12 @@ def standing_tests(files: tuple[str, ...], tree: Tree, sandbox: Sandbox, limits:
     if not files:
         return UserTests()
     report = sandbox.test(tree, files, limits=limits)
-    broken = {path: text for path, text in report.collection_errors}
+    broken = dict(report.collection_errors)
     failing = [Quarantined(path, "could not be collected before this run began") for path in broken]
     failing += [Quarantined(r.node, f"was {r.outcome} before this run began") for r in report.failures]
     unusable = {base_node(quarantined.node) for quarantined in failing}
     passing = {base_node(r.node) for r in report.results if r.outcome == "passed"}
-    return UserTests(
-        tuple(f for f in files if f not in broken), frozenset(passing - unusable), tuple(failing)
-    )
+    return UserTests(tuple(f for f in files if f not in broken), frozenset(passing - unusable), tuple(failing))
 
 
 def standing_criteria(user_tests: UserTests) -> tuple[Criterion, ...]:
@@ -82,11 +78,7 @@ def standing_criteria(user_tests: UserTests) -> tuple[Criterion, ...]:
     if not user_tests.nodes:
         return ()
     check = TestsCheck("the tests that were there before", tuple(sorted(user_tests.nodes)))
-    return (
-        Criterion(
-            "user-tests", "The tests that were there before still pass.", check, trusted=True, guard=True
-        ),
-    )
+    return (Criterion("user-tests", "The tests that were there before still pass.", check, trusted=True, guard=True),)
 
 
 def _result(
@@ -106,9 +98,7 @@ def _result(
 def _without(report: TestReport, nodes: set[str]) -> TestReport:
     results = tuple(r for r in report.results if r.node not in nodes)
     left_out = len(report.results) - len(results)
-    return TestReport(
-        results, report.collected - left_out, report.collection_errors, report.exec, report.complete
-    )
+    return TestReport(results, report.collected - left_out, report.collection_errors, report.exec, report.complete)
 
 
 def _problems(

@@ -97,9 +97,7 @@ def read_plan(data: Any) -> Plan:
             requires=tuple(str(name) for name in data.get("requires", ())),
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ReplyRejected(
-            "unparsable", f"the plan lacks a part or has one of the wrong type: {error}"
-        ) from error
+        raise ReplyRejected("unparsable", f"the plan lacks a part or has one of the wrong type: {error}") from error
 
 
 def _read_step(data: Mapping[str, Any]) -> Step:
@@ -132,9 +130,7 @@ def _read_check(data: Mapping[str, Any]) -> Check:
 def degraded_plan(task: Task) -> Plan:
     """What is left when no valid plan could be had: the whole task as one file and its tests."""
     source = Step("solution.py", "source", task.prompt)
-    test = Step(
-        "tests/test_solution.py", "test", "Prove that solution.py does the task.", "", ("solution.py",)
-    )
+    test = Step("tests/test_solution.py", "test", "Prove that solution.py does the task.", "", ("solution.py",))
     criterion = Criterion("c1", "The tests of the whole task pass.", TestsCheck(test.path))
     return Plan(task.prompt[:200], (source, test), (criterion,), degraded=True)
 

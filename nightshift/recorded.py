@@ -68,9 +68,7 @@ class Meter:
             key=request_key(request),
         )
 
-    def fault(
-        self, request: Request, endpoint: str, model: str, attempt: int, error: ModelServerError
-    ) -> None:
+    def fault(self, request: Request, endpoint: str, model: str, attempt: int, error: ModelServerError) -> None:
         self._recorder.record(
             "fault",
             request.span,

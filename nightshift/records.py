@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nightshift.codec import as_json, from_json
 from nightshift.domain import (
@@ -32,8 +32,11 @@ from nightshift.errors import ConfigError, Refused
 __all__ = [
     "KINDS", "Record", "TraceDamaged", "as_json", "as_line", "attempt_number", "attempts_of", "criteria_of",
     "deciding_verdict", "elapsed_of", "find_run", "from_json", "of_kind", "outcome_of", "plan_of", "proof_of",
-    "proved", "read_trace", "record_of", "runs_in", "settled", "started_with", "stream_trace", "usage_of",
+    "proved", "read_trace", "record_of", "runs_in", "settled", "started_with", "stream_trace",
+    "usage_of", "value_of",
 ]  # fmt: skip
+
+T = TypeVar("T")
 
 KINDS = frozenset({
     "run_started", "explored", "planned", "asked", "call", "evaluation", "selected", "executed", "verdict",
@@ -69,9 +72,7 @@ def read_trace(path: Path) -> list[Record]:
 def stream_trace(path: Path) -> Iterator[Record]:
     """Like read_trace, one record at a time."""
     if not path.is_file():
-        raise ConfigError(
-            f"there is no trace at {path}; `python3 trace_collector.py list` shows the runs there are"
-        )
+        raise ConfigError(f"there is no trace at {path}; `python3 trace_collector.py list` shows the runs there are")
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -93,9 +94,7 @@ def record_of(line: bytes) -> Record:
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     base = {name: data.pop(name, None) for name in ("seq", "time", "run", "kind", "span")}
-    if type(base["seq"]) is not int or not all(
-        isinstance(base[n], str) for n in ("time", "run", "kind", "span")
-    ):
+    if type(base["seq"]) is not int or not all(isinstance(base[n], str) for n in ("time", "run", "kind", "span")):
         raise ValueError("seq, time, run, kind or span is missing or of the wrong type")
     datetime.fromisoformat(base["time"])
     return Record(**base, fields=data)
@@ -124,9 +123,7 @@ def find_run(workspace: Path, name: str = "") -> Path:
     exact = [path for path in runs if path.name == name]
     if not runs:
         wanted = f"no run {name!r}" if name else "no run yet"
-        raise ConfigError(
-            f"{wanted} in {workspace / '.nightshift' / 'runs'}; give --workspace DIR or a run's folder"
-        )
+        raise ConfigError(f"{wanted} in {workspace / '.nightshift' / 'runs'}; give --workspace DIR or a run's folder")
     if name and not exact and len(runs) > 1:
         raise ConfigError(f"{name!r} begins more than one run: {', '.join(path.name for path in runs[:5])}")
     return (exact or runs)[0]
@@ -143,16 +140,11 @@ def settled(records: Sequence[Record]) -> list[Record]:
     last = {_identity(record): part for record, part in zip(records, parts, strict=True)}
     outcome = outcome_of(records)
     concluded = outcome is not None and outcome.fields.get("status") in _CONCLUDED
-    told = (
-        {r.kind for r, p in zip(records, parts, strict=True) if p == final and _keyless(r)}
-        if concluded
-        else set()
-    )
+    told = {r.kind for r, p in zip(records, parts, strict=True) if p == final and _keyless(r)} if concluded else set()
     return [
         record
         for record, part in zip(records, parts, strict=True)
-        if last[_identity(record)] == part
-        and (part == final or not (_keyless(record) and record.kind in told))
+        if last[_identity(record)] == part and (part == final or not (_keyless(record) and record.kind in told))
     ]
 
 
@@ -181,19 +173,28 @@ def started_with(records: Iterable[Record]) -> Mapping[str, Any]:
     return started[-1].fields if started else {}
 
 
+def value_of(cls: type[T], record: Record, name: str) -> T:
+    """The domain value in a field of a record. Raises TraceDamaged when it is none."""
+    try:
+        return from_json(cls, record.fields.get(name))
+    except ValueError as problem:
+        raise TraceDamaged(
+            f"record {record.seq} of run {record.run}: {problem}. "
+            "`python3 trace_collector.py validate` lists all that is wrong with it"
+        ) from problem
+
+
 def plan_of(records: Sequence[Record]) -> Plan | None:
     """The plan in force: the last accepted one."""
-    plans = [r.fields["plan"] for r in of_kind(settled(records), "planned") if r.fields.get("accepted")]
-    return from_json(Plan, plans[-1]) if plans else None
+    plans = [record for record in of_kind(settled(records), "planned") if record.fields.get("accepted")]
+    return value_of(Plan, plans[-1], "plan") if plans else None
 
 
 def attempts_of(records: Sequence[Record]) -> tuple[Attempt, ...]:
     """The attempts that came to a verdict."""
     told = settled(records)
-    verdicts = {attempt_number(r): from_json(Verdict, r.fields["verdict"]) for r in of_kind(told, "verdict")}
-    diagnoses = {
-        attempt_number(r): from_json(Diagnosis, r.fields["diagnosis"]) for r in of_kind(told, "diagnosis")
-    }
+    verdicts = {attempt_number(r): value_of(Verdict, r, "verdict") for r in of_kind(told, "verdict")}
+    diagnoses = {attempt_number(r): value_of(Diagnosis, r, "diagnosis") for r in of_kind(told, "diagnosis")}
     built: dict[int, list[str]] = {}
     for record in of_kind(told, "selected"):
         built.setdefault(attempt_number(record), []).append(str(record.fields.get("path")))

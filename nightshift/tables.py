@@ -134,9 +134,7 @@ class Reader:
             return self._parsed(hint, raw, layer, at)
         if type(raw) is hint or (hint is float and type(raw) is int):
             return self._within_bounds(raw, layer, at)
-        raise _error(
-            layer, at, f"must be {self._described(hint)}, not {'***' if hint is Secret else repr(raw)}"
-        )
+        raise _error(layer, at, f"must be {self._described(hint)}, not {'***' if hint is Secret else repr(raw)}")
 
     def _parsed(self, hint: Any, raw: str, layer: Layer, at: Key) -> Any:
         try:

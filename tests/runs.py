@@ -50,10 +50,19 @@ def environment(home: Path, extra: Mapping[str, str] = {}) -> dict[str, str]:
     """A fresh home; the package environments are shared by all runs of a test session, since they never differ."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    return {**kept, **pip, "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "XDG_DATA_HOME": str(home / "data"), **extra}
+    return {
+        **kept,
+        **pip,
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),
+        "XDG_DATA_HOME": str(home / "data"),
+        **extra,
+    }
 
 
-def start(*args: str, cwd: Path, home: Path, extra: Mapping[str, str] = {}, program: str = "orchestrator.py") -> subprocess.Popen[str]:
+def start(
+    *args: str, cwd: Path, home: Path, extra: Mapping[str, str] = {}, program: str = "orchestrator.py"
+) -> subprocess.Popen[str]:
     home.mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, str(ROOT / program), *args],
@@ -62,7 +71,14 @@ def start(*args: str, cwd: Path, home: Path, extra: Mapping[str, str] = {}, prog
     )  # fmt: skip
 
 
-def run(*args: str, workspace: Path, home: Path, extra: Mapping[str, str] = {}, timeout: float = 120, cwd: Path | None = None) -> Done:
+def run(
+    *args: str,
+    workspace: Path,
+    home: Path,
+    extra: Mapping[str, str] = {},
+    timeout: float = 120,
+    cwd: Path | None = None,
+) -> Done:
     process = start("--workspace", str(workspace), *args, cwd=cwd or workspace.parent, home=home, extra=extra)
     try:
         out, err = process.communicate(timeout=timeout)
@@ -82,7 +98,14 @@ def serving(scenario: Scenario, protocol: Kind = "ollama", **options: Any) -> It
         yield server
 
 
-def build(scenario: Scenario, tmp_path: Path, *args: str, protocol: Kind = "ollama", task: str = TASK, **options: Any) -> Done:
+def build(
+    scenario: Scenario,
+    tmp_path: Path,
+    *args: str,
+    protocol: Kind = "ollama",
+    task: str = TASK,
+    **options: Any,
+) -> Done:
     """The scenario's task in an empty workspace."""
     with serving(scenario, protocol, **options) as server:
         return run("--endpoint", server.url, *args, task, workspace=tmp_path / "work", home=tmp_path / "home")

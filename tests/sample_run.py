@@ -28,9 +28,7 @@ from trace_collector import Trace
 
 RUN = "20260101-020304-ab12"
 TASK = Task("Build a task tracker CLI with JSON persistence", verify=("python3 tracker.py list",))
-TESTS = Criterion(
-    "c1", "tasks are stored", TestsCheck("tests/test_storage.py", ("tests/test_storage.py::test_a",))
-)
+TESTS = Criterion("c1", "tasks are stored", TestsCheck("tests/test_storage.py", ("tests/test_storage.py::test_a",)))
 SCRIPT = Criterion("c2", "adding works", ScriptCheck("import storage\nassert storage.add('x')"), guard=True)
 USER = Criterion("verify-1", "python3 tracker.py list", ShellCheck("python3 tracker.py list"), trusted=True)
 PLAN = Plan(
@@ -139,9 +137,7 @@ def passed_run(run_dir: Path, *criteria: Criterion) -> list[Record]:
     with Trace.create(run_dir, run_dir.name) as trace:
         start(trace)
         fail_and_diagnose(trace)
-        trace.record(
-            "cascade", "attempt-2/build", rebuild=[{"path": "storage.py", "reason": "blamed"}], retest=[]
-        )
+        trace.record("cascade", "attempt-2/build", rebuild=[{"path": "storage.py", "reason": "blamed"}], retest=[])
         build(trace, 2, ("candidate-1",), "candidate-1")
         trace.record(
             "repair",

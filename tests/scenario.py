@@ -51,7 +51,7 @@ PLAN = {
     ],
 }
 
-TESTS = '''import pytest
+TESTS = """import pytest
 
 from calculator import Calculator
 
@@ -75,7 +75,7 @@ def test_c1_divides():
 def test_c2_division_by_zero():
     with pytest.raises(ValueError):
         Calculator().divide(1, 0)
-'''
+"""
 
 RIGHT = '''class Calculator:
     """Four operations on two numbers."""

@@ -40,8 +40,9 @@ GENERATION = {"ollama": "/api/chat", "llama": "/v1/chat/completions", "generic":
 @dataclass(frozen=True)
 class Reply:
     """One answer. Faults: `silent` accepts and says nothing, `hang` sends headers and no more, `stall` stops
-    half-way, `drop` closes half-way, `no_end` leaves the end out, `no_done` and `no_reason` its last and its first line, `error` and `malformed` put such a line
-    half-way, `drip` sends pings without text, `endless` repeats the text for ever."""
+    half-way, `drop` closes half-way, `no_end` leaves the end out, `no_done` its last line and `no_reason` its
+    first, `error` and `malformed` put such a line half-way, `drip` sends pings without text, `endless` repeats
+    the text for ever."""
 
     text: str = ""
     reasoning: str = ""
@@ -188,9 +189,7 @@ class ScriptedServer(Served):
             "quantization_level": "Q4_K_M",
         }
         known = {"capabilities": list(self.capabilities)} if self.capabilities else {}
-        return {
-            "models": [{"name": m, "model": m, "details": details, **common, **known} for m in self.models]
-        }
+        return {"models": [{"name": m, "model": m, "details": details, **common, **known} for m in self.models]}
 
     def _props(self) -> dict[str, Any]:
         settings = {"n_ctx": self.context, "params": {"temperature": 0.8}}
@@ -349,10 +348,7 @@ def _ollama_stream(asked: Asked, reply: Reply, prompt_tokens: int) -> Stream:
 
     def line(message: dict[str, str], **more: Any) -> bytes:
         return (
-            json.dumps(
-                {**common, "message": {"role": "assistant", **message}, "done": False, **more}
-            ).encode()
-            + b"\n"
+            json.dumps({**common, "message": {"role": "assistant", **message}, "done": False, **more}).encode() + b"\n"
         )
 
     thoughts = [line({"content": "", "thinking": piece}) for piece in _pieces(reply.reasoning, reply.piece)]

@@ -16,7 +16,7 @@ PACKAGE = sorted((ROOT / "nightshift").rglob("*.py"))
 
 LEVELS = (
     ("domain", "errors"),
-    ("prompting", "codec", "source", "policy", "limits", "bootstrap"),
+    ("prompting", "codec", "disk", "tables", "source", "policy", "limits", "bootstrap"),
     ("evidence", "records", "explore"),
     ("llm", "sandbox", "workspace", "report", "dataset", "recorded", "checks", "plan"),
     ("acceptance",),
@@ -37,7 +37,9 @@ DOORS = {
 def imports(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    return plain | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    return plain | {
+        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level
+    }
 
 
 def rooms(path: Path) -> set[str]:
@@ -68,7 +70,9 @@ def test_the_package_never_imports_a_script(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & scripts
 
 
-@pytest.mark.parametrize("path", [p for p in PACKAGE if p.name != "__init__.py" or room_of(p) != "__init__"], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for p in PACKAGE if p.name != "__init__.py" or room_of(p) != "__init__"], ids=name_of
+)
 def test_imports_inside_the_package_point_down(path: Path) -> None:
     if room_of(path) == "__init__":
         return
@@ -77,7 +81,10 @@ def test_imports_inside_the_package_point_down(path: Path) -> None:
 
 
 def test_no_import_cycle() -> None:
-    edges = {name_of(p).removesuffix(".py").removesuffix("/__init__").replace("/", "."): imports(p) for p in (*PACKAGE, *SCRIPTS)}
+    edges = {
+        name_of(p).removesuffix(".py").removesuffix("/__init__").replace("/", "."): imports(p)
+        for p in (*PACKAGE, *SCRIPTS)
+    }
     done: set[str] = set()
 
     def visit(module: str, above: tuple[str, ...]) -> None:
@@ -125,6 +132,13 @@ def test_every_program_explains_itself(path: Path) -> None:
     """--help works from anywhere and shows an example; a module that is no program has no main."""
     if "run_program(" not in path.read_text(encoding="utf-8"):
         return
-    done = subprocess.run([sys.executable, str(path), "--help"], capture_output=True, text=True, cwd="/", timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, str(path), "--help"],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        timeout=30,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert f"python3 {path.name}" in done.stdout

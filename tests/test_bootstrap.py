@@ -41,9 +41,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "nightshift").mkdir()
     (tmp_path / "nightshift" / "__init__.py").touch()
     shutil.copy(BOOTSTRAP, tmp_path / "nightshift")
-    start = (
-        "import sys\nfrom nightshift.bootstrap import ensure_venv\nensure_venv()\nprint('on', sys.argv[1:])\n"
-    )
+    start = "import sys\nfrom nightshift.bootstrap import ensure_venv\nensure_venv()\nprint('on', sys.argv[1:])\n"
     (tmp_path / "program.py").write_text(start)
     return tmp_path
 
@@ -125,9 +123,7 @@ def test_any_other_exception_is_a_defect_with_its_traceback(body: str) -> None:
 def test_a_reader_that_leaves_is_no_noise() -> None:
     program = "from nightshift.bootstrap import run_program\ndef main(argv):\n    print('x' * 1_000_000)\n    return 0\nrun_program(main, [])"
     command = f'{sys.executable} -c "{program}" | head -c 1'
-    result = subprocess.run(
-        ["bash", "-c", command], cwd=CHECKOUT, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run(["bash", "-c", command], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("x", "")
 
 

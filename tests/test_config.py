@@ -177,9 +177,7 @@ def test_a_wrong_setting_is_named_with_its_file_and_line(
 
 
 @pytest.mark.parametrize("content", [b"a = ", b"a = 1\na = 2", b"\xff\xfe", b"[x\n"])
-def test_a_file_that_is_no_toml_is_refused_by_name(
-    home: dict[str, str], tmp_path: Path, content: bytes
-) -> None:
+def test_a_file_that_is_no_toml_is_refused_by_name(home: dict[str, str], tmp_path: Path, content: bytes) -> None:
     (tmp_path / "nightshift.toml").write_bytes(content)
     with pytest.raises(ConfigError, match=r"nightshift.toml: not valid TOML"):
         load({}, home, tmp_path)
@@ -343,18 +341,14 @@ def test_a_public_address_that_a_higher_layer_replaces_is_not_used(home: dict[st
     assert load({"endpoints": ["localhost:1"]}, environ).endpoints == ("http://localhost:1",)
 
 
-def test_a_roles_server_keeps_its_source_through_the_layers_above(
-    home: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_roles_server_keeps_its_source_through_the_layers_above(home: dict[str, str], tmp_path: Path) -> None:
     file = toml(tmp_path, "roles.planner = 'gpt@https://example.com'")
     with pytest.raises(ConfigError, match=r"line 1: https://example.com"):
         load({"attempts": 2}, home | {"OLLAMA_HOST": "localhost"}, None, file)
 
 
 def test_overriding_one_role_never_changes_another(home: dict[str, str], tmp_path: Path) -> None:
-    file = toml(
-        tmp_path, "[roles]\nplanner = 'p'\nbuilder = 'b'\n[sampling.builder]\ntemperature = 0.1\ntop_p = 0.5"
-    )
+    file = toml(tmp_path, "[roles]\nplanner = 'p'\nbuilder = 'b'\n[sampling.builder]\ntemperature = 0.1\ntop_p = 0.5")
     c = load({"roles.planner": "other"}, home, None, file)
     assert c.roles == {"planner": (RoleTarget("other"),), "builder": (RoleTarget("b"),)}
     assert load({}, home, None, file).roles["planner"] == (RoleTarget("p"),)
@@ -363,9 +357,7 @@ def test_overriding_one_role_never_changes_another(home: dict[str, str], tmp_pat
     assert c.sampling_for("planner", 0.9).temperature == 0.9
 
 
-def test_a_role_keeps_the_values_that_a_higher_layer_does_not_name(
-    home: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_role_keeps_the_values_that_a_higher_layer_does_not_name(home: dict[str, str], tmp_path: Path) -> None:
     toml(tmp_path, "[sampling.builder]\ntemperature = 0.1", "nightshift.toml")
     c = load({}, home, tmp_path, toml(tmp_path, "[sampling.builder]\ntop_p = 0.5"))
     assert c.sampling["builder"] == RoleSampling(temperature=0.1, top_p=0.5)
@@ -413,9 +405,7 @@ def test_paths_follow_the_xdg_variables(tmp_path: Path) -> None:
         Path("/h/.local/state/nightshift/trees"),
     )
     assert usual.memory == Path("/h/.local/share/nightshift/memory.db")
-    named = paths(
-        {"HOME": "/h", "XDG_STATE_HOME": "/s", "XDG_DATA_HOME": "/d", "XDG_CONFIG_HOME": "relative"}
-    )
+    named = paths({"HOME": "/h", "XDG_STATE_HOME": "/s", "XDG_DATA_HOME": "/d", "XDG_CONFIG_HOME": "relative"})
     assert (named.trees, named.environments) == (
         Path("/s/nightshift/trees"),
         Path("/s/nightshift/environments"),

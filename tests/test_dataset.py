@@ -69,9 +69,7 @@ def test_a_text_kept_from_an_earlier_attempt_counts_for_the_reply_that_wrote_it(
     ("fields", "used"),
     [({}, True), ({"fault": "stall"}, False), ({"stop_reason": "length"}, False)],
 )
-def test_of_several_askings_the_one_that_was_used_survives(
-    tmp_path: Path, fields: dict[str, Any], used: bool
-) -> None:
+def test_of_several_askings_the_one_that_was_used_survives(tmp_path: Path, fields: dict[str, Any], used: bool) -> None:
     with Trace.create(tmp_path, "r") as trace:
         sample.start(trace)
         span = "attempt-1/build/storage.py"
@@ -185,7 +183,5 @@ def test_no_planted_secret_gets_out(tmp_path: Path, secret: str) -> None:
 
 
 def test_words_that_only_look_like_secrets_are_no_reason_to_refuse() -> None:
-    text = (
-        "risk-assessment, task-list-of-many-items, password = 'x', Bearer token, ask-me-anything-about-python"
-    )
+    text = "risk-assessment, task-list-of-many-items, password = 'x', Bearer token, ask-me-anything-about-python"
     assert not GATES["secret"]([*GOOD[:2], {"role": "assistant", "content": text}])

@@ -30,9 +30,7 @@ def test_a_working_server_is_described_and_good(run):
     with ScriptedServer("llama", slots=3, models=["coder:7b"]) as server:
         done = run("--endpoint", f"{server.url}/v1")
     assert done.returncode == 0
-    assert (
-        f"{server.url}: llama.cpp, openai protocol, 3 slots, 32768 tokens per slot; coder:7b" in done.stdout
-    )
+    assert f"{server.url}: llama.cpp, openai protocol, 3 slots, 32768 tokens per slot; coder:7b" in done.stdout
     assert "builder" in done.stdout
     assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in done.stdout
     assert server.requests == []

@@ -83,7 +83,9 @@ def test_the_false_passes_of_the_predecessor_fail(sandbox: Sandbox, case: str) -
 
 
 CHEATS = {
-    "skips the frozen test": {"conftest.py": "import pytest\n\ndef pytest_collection_modifyitems(items):\n    for item in items:\n        item.add_marker(pytest.mark.skip)\n"},
+    "skips the frozen test": {
+        "conftest.py": "import pytest\n\ndef pytest_collection_modifyitems(items):\n    for item in items:\n        item.add_marker(pytest.mark.skip)\n"
+    },
     "drops the frozen test": {"conftest.py": "def pytest_collection_modifyitems(items):\n    items.clear()\n"},
     "ends the process on import": {"calc.py": "import os\nos._exit(0)\n"},
     "exits on import": {"calc.py": "import sys\nsys.exit(0)\n"},
@@ -116,7 +118,9 @@ def test_a_script_that_never_reaches_its_end_is_no_success(sandbox: Sandbox) -> 
         (ShellCheck("test -f nothing.py"), False),
     ],
 )
-def test_a_command_passes_by_its_exit_code_and_output(sandbox: Sandbox, check: CommandCheck | ShellCheck, passed: bool) -> None:
+def test_a_command_passes_by_its_exit_code_and_output(
+    sandbox: Sandbox, check: CommandCheck | ShellCheck, passed: bool
+) -> None:
     assert run_command_check(Criterion("c1", "x", check), Tree({"calc.py": ADD}), sandbox, LIMITS).passed is passed
 
 
@@ -143,7 +147,10 @@ def test_a_test_that_wants_none_is_seen_to_fail_on_the_other_stub(sandbox: Sandb
 
 
 def test_a_test_of_a_name_outside_the_interface_proves_nothing(sandbox: Sandbox) -> None:
-    for body in ("import calc\n\n\ndef test_c1_x():\n    assert calc.power(2, 2) == 4\n", "from calc import power\n\n\ndef test_c1_x():\n    assert power(2, 2) == 4\n"):
+    for body in (
+        "import calc\n\n\ndef test_c1_x():\n    assert calc.power(2, 2) == 4\n",
+        "from calc import power\n\n\ndef test_c1_x():\n    assert power(2, 2) == 4\n",
+    ):
         accepted = accept_tests(plan(), {"tests/test_calc.py": [body]}, Tree({}), sandbox, LIMITS)
         assert not accepted.texts
         assert accepted.quarantined
@@ -171,11 +178,17 @@ def test_criteria_bind_to_the_tests_that_name_them(sandbox: Sandbox) -> None:
     [
         (ScriptCheck("from calc import add\nassert add(1, 1) == 2"), False, ""),
         (ScriptCheck("from calc import add\nassert add is not None"), True, "every criterion already holds"),
-        (ScriptCheck("from calc import power\nassert power(1, 1) == 2"), False, "cannot be run on the plan's own interfaces"),
+        (
+            ScriptCheck("from calc import power\nassert power(1, 1) == 2"),
+            False,
+            "cannot be run on the plan's own interfaces",
+        ),
         (ScriptCheck("assert ad(1, 1) == 2"), False, "cannot be run on the plan's own interfaces"),
     ],
 )
-def test_a_criterion_is_seen_to_fail_on_stubs_before_it_counts(sandbox: Sandbox, check: ScriptCheck, guard: bool, words: str) -> None:
+def test_a_criterion_is_seen_to_fail_on_stubs_before_it_counts(
+    sandbox: Sandbox, check: ScriptCheck, guard: bool, words: str
+) -> None:
     proved, reasons = prove_criteria(plan(Criterion("c1", "x", check)), Tree({}), sandbox, LIMITS)
     assert proved.criteria[0].guard is guard
     assert words in " ".join(reasons)
@@ -190,8 +203,18 @@ def test_the_users_tests_judge_as_they_were(sandbox: Sandbox) -> None:
     }
     user = standing_tests(("test_old.py",), Tree(before), sandbox, LIMITS)
     assert user.nodes == {"test_old.py::test_adds"}
-    wanted = plan(*standing_criteria(user), Criterion("c1", "x", ScriptCheck("from calc import add\nassert add(2, 2) == 4")))
-    broken = judge(wanted, Accepted({}, frozenset()), user, Tree({**before, "calc.py": "def add(a, b):\n    return 4\n"}), sandbox, LIMITS)
+    wanted = plan(
+        *standing_criteria(user),
+        Criterion("c1", "x", ScriptCheck("from calc import add\nassert add(2, 2) == 4")),
+    )
+    broken = judge(
+        wanted,
+        Accepted({}, frozenset()),
+        user,
+        Tree({**before, "calc.py": "def add(a, b):\n    return 4\n"}),
+        sandbox,
+        LIMITS,
+    )
     assert [r.passed for r in broken.results] == [False, True]
     kept = judge(wanted, Accepted({}, frozenset()), user, Tree(before), sandbox, LIMITS)
     assert [r.passed for r in kept.results] == [True, True]

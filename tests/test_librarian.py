@@ -60,9 +60,7 @@ def test_a_claim_without_a_passing_verdict_teaches_nothing(tmp_path: Path) -> No
 def test_advice_that_did_not_help_is_no_lesson(tmp_path: Path) -> None:
     with Trace.create(tmp_path, "r") as trace:
         sample.start(trace)
-        for number, (passed, advice) in enumerate(
-            [(False, "wrong idea"), (False, "right idea"), (True, "")], 1
-        ):
+        for number, (passed, advice) in enumerate([(False, "wrong idea"), (False, "right idea"), (True, "")], 1):
             sample.judge(trace, number, sample.verdict(passed))
             if not passed:
                 told = replace(sample.DIAGNOSIS, advice=advice)

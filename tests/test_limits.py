@@ -45,9 +45,7 @@ def test_a_resumed_run_does_not_get_its_budget_again() -> None:
         (Limits(minutes=1, calls=0, tokens=0), 61, 0, "budget_minutes"),
     ],
 )
-def test_no_request_starts_once_a_budget_is_used_up(
-    limits: Limits, seconds: float, tokens: int, reason: str
-) -> None:
+def test_no_request_starts_once_a_budget_is_used_up(limits: Limits, seconds: float, tokens: int, reason: str) -> None:
     clock = Clock()
     budget = Budget(limits, clock=clock)
     budget.add_tokens(tokens)

@@ -24,11 +24,12 @@ from nightshift.llm.endpoint import Endpoint
 
 PROTOCOLS = ["ollama", "llama", "generic"]
 CODE = "def f(x):\n    return '}}}}' + '00000000' + x  # é 漢 \U0001f600\n" * 30
-REQUEST = Request(
-    "builder", "build/a.py/candidate-1", (Message("system", "Be exact."), Message("user", "hello"))
-)
+REQUEST = Request("builder", "build/a.py/candidate-1", (Message("system", "Be exact."), Message("user", "hello")))
 PATIENT = Deadlines(connect=10, first_token=10, stall=10, total=20)
-IMPATIENT = {"first_token": Deadlines(first_token=0.1), "stall": Deadlines(first_token=5, stall=0.1)}
+IMPATIENT = {
+    "first_token": Deadlines(first_token=0.1, total=5),
+    "stall": Deadlines(first_token=5, stall=0.1, total=5),
+}
 
 
 def answer(
@@ -117,9 +118,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("protocol", ["ollama", "llama"])
-@pytest.mark.parametrize(
-    "reply, kind, fault", FAULTS, ids=lambda value: value if isinstance(value, str) else ""
-)
+@pytest.mark.parametrize("reply, kind, fault", FAULTS, ids=lambda value: value if isinstance(value, str) else "")
 def test_every_fault_has_a_name_and_an_end(protocol, reply, kind, fault):
     started = time.monotonic()
     with ScriptedServer(protocol, lambda asked: reply) as server:
@@ -213,6 +212,7 @@ def test_only_a_whole_window_of_one_short_unit_is_a_loop(tail, loops):
     assert repeats(tail) is loops
 
 
+@pytest.mark.slow
 def test_a_reply_beyond_all_bounds_is_cut():
     reply = Reply("".join(f"{number} " for number in range(1_700_000)), piece=200_000)
     with ScriptedServer("ollama", lambda asked: reply) as server, pytest.raises(StreamBroken) as caught:

@@ -52,9 +52,7 @@ def test_a_loading_server_is_told_from_a_dead_one_and_waited_for_with_patience()
         assert asyncio.run(probe(server.url, patience=5)).slots == 2
 
 
-@pytest.mark.parametrize(
-    "url", [refused_url(), "http://127.0.0.1:notaport", "http://[::1", "ftp://127.0.0.1:1", ""]
-)
+@pytest.mark.parametrize("url", [refused_url(), "http://127.0.0.1:notaport", "http://[::1", "ftp://127.0.0.1:1", ""])
 def test_an_address_without_a_server_is_unreachable(url):
     with pytest.raises(Unreachable):
         asyncio.run(probe(url, seconds=2))
@@ -216,9 +214,7 @@ def test_a_role_at_an_unknown_server_is_refused_with_the_servers_there_are():
         routes([BOX], {"builder": (RoleTarget("m", "http://other:1"),)})
 
 
-@pytest.mark.parametrize(
-    "endpoints", [[], [endpoint("http://a:1")], [endpoint("http://a:1", "nomic-embed-text")]]
-)
+@pytest.mark.parametrize("endpoints", [[], [endpoint("http://a:1")], [endpoint("http://a:1", "nomic-embed-text")]])
 def test_no_model_that_writes_text_is_refused(endpoints):
     with pytest.raises(ModelMissing):
         routes(endpoints, {})

@@ -45,9 +45,7 @@ class Ledger:
             raise BudgetExceeded("no calls left", "budget_calls")
         self.sent.append((endpoint, attempt))
 
-    def fault(
-        self, request: Request, endpoint: str, model: str, attempt: int, error: ModelServerError
-    ) -> None:
+    def fault(self, request: Request, endpoint: str, model: str, attempt: int, error: ModelServerError) -> None:
         self.faults.append(error.fault)
 
 
@@ -146,9 +144,7 @@ def test_a_server_that_loads_for_ever_is_given_up():
     assert time.monotonic() - started < 2
 
 
-@pytest.mark.parametrize(
-    "reply", [BUSY, LOADING, Reply(status=400, error="bad"), Reply("half " * 20, fault="drop")]
-)
+@pytest.mark.parametrize("reply", [BUSY, LOADING, Reply(status=400, error="bad"), Reply("half " * 20, fault="drop")])
 def test_the_next_server_takes_over_at_once(reply):
     ledger = Ledger()
     with ScriptedServer("llama", lambda asked: reply) as bad, ScriptedServer("ollama") as good:

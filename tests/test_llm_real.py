@@ -35,9 +35,7 @@ def llama() -> Iterator[str]:
 
 
 def request(text: str = "hello", **more: object) -> Request:
-    return Request(
-        "builder", "build/a.py/candidate-1", (Message("system", "Be exact."), Message("user", text)), **more
-    )
+    return Request("builder", "build/a.py/candidate-1", (Message("system", "Be exact."), Message("user", text)), **more)
 
 
 def answer(url: str, asked: Request, *, context: int = 32_768) -> Completion:
@@ -47,6 +45,7 @@ def answer(url: str, asked: Request, *, context: int = 32_768) -> Completion:
     return asyncio.run(both())
 
 
+@pytest.mark.slow
 def test_the_model_file_is_the_same_every_time():
     model = tiny_gguf(4096)
     assert model == tiny_gguf(4096)
@@ -87,9 +86,7 @@ def test_a_grammar_literal_escapes_what_would_end_it():
 
 def test_our_schema_binds_a_real_server(llama):
     for seed in range(5):
-        completion = answer(
-            llama, request(schema=SCHEMA, sampling=SamplingParams(temperature=0.8, seed=seed))
-        )
+        completion = answer(llama, request(schema=SCHEMA, sampling=SamplingParams(temperature=0.8, seed=seed)))
         assert set(json.loads(completion.text)) == {"ok", "kind"}
         assert completion.reasoning == ""
 
@@ -109,6 +106,7 @@ def test_a_repeated_prompt_comes_from_the_cache(llama):
     assert usage.cached_tokens >= 0.9 * usage.prompt_tokens
 
 
+@pytest.mark.slow
 def test_a_real_model_that_repeats_itself_is_cut_long_before_its_limit(llama):
     with pytest.raises(Runaway) as caught:
         answer(llama, request(sampling=SamplingParams(max_tokens=30_000)))

@@ -41,9 +41,9 @@ requests = st.builds(
     Request,
     role=st.sampled_from(ROLES),
     span=text,
-    messages=st.lists(
-        st.builds(Message, st.sampled_from(["system", "user", "assistant"]), text), max_size=3
-    ).map(tuple),
+    messages=st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant"]), text), max_size=3).map(
+        tuple
+    ),
     sampling=st.builds(SamplingParams, temperature=seconds, seed=count),
     schema=st.none() | st.dictionaries(text, text, max_size=2),
     think=st.booleans(),

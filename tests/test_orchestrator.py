@@ -43,7 +43,10 @@ def test_wrong_code_with_right_tests_never_passes(tmp_path: Path) -> None:
 
 def test_the_advice_reaches_the_next_builder_prompt(tmp_path: Path) -> None:
     scenario = Scenario(
-        {"builder": lambda prompt: fence(RIGHT if "MARKER-ADVICE" in prompt else WRONG), "repairer": fence(WRONG)}
+        {
+            "builder": lambda prompt: fence(RIGHT if "MARKER-ADVICE" in prompt else WRONG),
+            "repairer": fence(WRONG),
+        }
     )
     done = build(scenario, tmp_path)
     assert done.code == 0, done.stderr
@@ -100,7 +103,21 @@ def test_the_users_own_command_decides(tmp_path: Path) -> None:
 
 
 def test_a_criterion_that_cannot_fail_is_refused_and_asked_again(tmp_path: Path) -> None:
-    vacuous = {**PLAN, "criteria": [{"id": "c1", "description": "it can be imported", "check": {"type": "command", "argv": ["python3", "-c", "import calculator"], "exit_code": 0, "output": []}}]}
+    vacuous = {
+        **PLAN,
+        "criteria": [
+            {
+                "id": "c1",
+                "description": "it can be imported",
+                "check": {
+                    "type": "command",
+                    "argv": ["python3", "-c", "import calculator"],
+                    "exit_code": 0,
+                    "output": [],
+                },
+            }
+        ],
+    }
     asked: list[str] = []
 
     def planner(prompt: str) -> str:
@@ -119,7 +136,12 @@ def test_a_planner_that_never_makes_sense_ends_in_an_honest_failure(tmp_path: Pa
 
 
 def test_an_unusable_reply_is_never_applied_and_never_shown_again(tmp_path: Path) -> None:
-    replies = iter(["```python\nclass Calculator:\n    def add(self, a, b):\n        ...  # TODO implement\n```", fence(RIGHT)])
+    replies = iter(
+        [
+            "```python\nclass Calculator:\n    def add(self, a, b):\n        ...  # TODO implement\n```",
+            fence(RIGHT),
+        ]
+    )
     scenario = Scenario({"builder": lambda prompt: next(replies)})
     done = build(scenario, tmp_path)
     assert done.code == 0, done.stderr
@@ -130,9 +152,15 @@ def test_an_unusable_reply_is_never_applied_and_never_shown_again(tmp_path: Path
 
 def test_a_test_that_contradicts_the_task_is_rewritten_once_and_said_so(tmp_path: Path) -> None:
     bad = TESTS.replace("subtract(2, 3) == -1", "subtract(2, 3) == 1")
-    blame = {**DIAGNOSIS, "culprits": [{"path": "tests/test_calculator.py", "blame": "test", "why": "subtract means a - b"}]}
+    blame = {
+        **DIAGNOSIS,
+        "culprits": [{"path": "tests/test_calculator.py", "blame": "test", "why": "subtract means a - b"}],
+    }
     scenario = Scenario(
-        {"tester": lambda prompt: fence(TESTS if "contradicted the task" in prompt else bad), "analyst": json.dumps(blame)}
+        {
+            "tester": lambda prompt: fence(TESTS if "contradicted the task" in prompt else bad),
+            "analyst": json.dumps(blame),
+        }
     )
     done = build(scenario, tmp_path)
     assert done.code == 0, done.stderr
@@ -147,7 +175,15 @@ def test_every_call_on_record_can_be_read_back(tmp_path: Path) -> None:
     calls = done.kinds("call")
     assert len(calls) == done.result["usage"]["calls"] == len(done.kinds("asked"))
     for call in calls:
-        assert {"role", "endpoint", "model_requested", "model_served", "messages", "text", "stop_reason"} <= call.keys()
+        assert {
+            "role",
+            "endpoint",
+            "model_requested",
+            "model_served",
+            "messages",
+            "text",
+            "stop_reason",
+        } <= call.keys()
 
 
 def test_json_goes_to_standard_output_and_talk_to_standard_error(tmp_path: Path) -> None:
@@ -158,7 +194,7 @@ def test_json_goes_to_standard_output_and_talk_to_standard_error(tmp_path: Path)
 
 def test_a_dry_run_prints_a_plan_that_can_be_edited_and_run(tmp_path: Path) -> None:
     with serving(Scenario()) as server:
-        where = dict(workspace=tmp_path / "work", home=tmp_path / "home")
+        where = {"workspace": tmp_path / "work", "home": tmp_path / "home"}
         dry = run("--endpoint", server.url, "--dry-run", TASK, **where)
         assert dry.code == 0, dry.stderr
         plan = json.loads(dry.stdout)

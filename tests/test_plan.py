@@ -73,7 +73,8 @@ def test_a_plan_may_not_rewrite_the_users_tests() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], "plan", {}, {"summary": "x"}, {**PLAN, "steps": [1]}, {**PLAN, "criteria": [{"id": "c1"}]}]
+    "data",
+    [None, [], "plan", {}, {"summary": "x"}, {**PLAN, "steps": [1]}, {**PLAN, "criteria": [{"id": "c1"}]}],
 )
 def test_json_of_another_shape_is_asked_for_again(data: Any) -> None:
     with pytest.raises(ReplyRejected):

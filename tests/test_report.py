@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
 import json
@@ -97,6 +98,15 @@ def test_the_result_of_a_passed_run(tmp_path: Path) -> None:
     assert result["models"] == {"builder": "qwen"}
 
 
+def test_green_before_anything_was_built_is_the_users_proof(tmp_path: Path) -> None:
+    with Trace.create(tmp_path, "r") as trace:
+        trace.record("run_started", "", task=sample.TASK, workspace="/w", models={}, remote=False)
+        sample.finish(trace, "passed", "already_green", 0)
+        records = trace.records()
+    assert result_of(records)["proof"] == "user"
+    assert OWN_CHECKS not in report_of(records) + said(records)
+
+
 def test_a_run_without_an_end_was_interrupted_and_proves_nothing(tmp_path: Path) -> None:
     result = result_of(sample.failed_run(tmp_path)[:7])
     assert (result["status"], result["exit_code"]) == ("interrupted", EXIT_CODES["interrupted"])
@@ -112,9 +122,7 @@ def test_a_run_without_an_end_was_interrupted_and_proves_nothing(tmp_path: Path)
         (["xpassed"], (0, 1, 0)),
     ],
 )
-def test_only_a_pass_counts_as_passed(
-    tmp_path: Path, outcomes: list[Any], counts: tuple[int, int, int]
-) -> None:
+def test_only_a_pass_counts_as_passed(tmp_path: Path, outcomes: list[Any], counts: tuple[int, int, int]) -> None:
     report = TestReport(tuple(TestResult(f"t{n}", o) for n, o in enumerate(outcomes)), len(outcomes))
     with Trace.create(tmp_path, "r") as trace:
         sample.judge(trace, 1, replace(sample.verdict(True), report=report))
@@ -225,9 +233,17 @@ def test_the_console_tells_the_story_calmly(tmp_path: Path) -> None:
         assert wanted in text, wanted
     assert text.splitlines()[-1] == f"✓ passed in 12.0 s ({OWN_CHECKS})"
     assert "asked" not in text
-    assert "asked  builder (qwen-7b), 100 -> 10 tokens" in said(
-        sample.passed_run(tmp_path / "b"), verbose=True
-    )
+    assert "asked  builder (qwen-7b), 100 -> 10 tokens" in said(sample.passed_run(tmp_path / "b"), verbose=True)
+
+
+def read_all(terminal: int) -> str:
+    """What was shown on a pseudo-terminal whose other end is closed."""
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux tells the end by EIO
+        while part := os.read(terminal, 65536):
+            shown += part
+    os.close(terminal)
+    return shown.decode()
 
 
 def test_quiet_is_the_last_line_only_and_says_why_it_is_not_done(tmp_path: Path) -> None:
@@ -238,26 +254,19 @@ def test_quiet_is_the_last_line_only_and_says_why_it_is_not_done(tmp_path: Path)
 
 def test_no_text_of_a_model_can_steer_the_terminal_or_break_a_line(tmp_path: Path) -> None:
     told = [replace(r, fields=hostile(dict(r.fields))) for r in sample.failed_run(tmp_path)]
-    for line in [line for record in told for line in describe(record)] + said(
-        told, verbose=True
-    ).splitlines():
+    for line in [line for record in told for line in describe(record)] + said(told, verbose=True).splitlines():
         assert line.isprintable(), line
 
 
-@pytest.mark.parametrize(
-    ("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)]
-)
-def test_colour_needs_a_terminal_and_no_no_color(
-    tmp_path: Path, environ: dict[str, str], coloured: bool
-) -> None:
+@pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)])
+def test_colour_needs_a_terminal_and_no_no_color(tmp_path: Path, environ: dict[str, str], coloured: bool) -> None:
     records = sample.passed_run(tmp_path)
     assert "\x1b" not in said(records, environ=environ), "a file or pipe is no terminal"
     master, slave = pty.openpty()
     with open(slave, "w", encoding="utf-8") as terminal:
         console = Console(terminal, environ=environ)
         console(next(record for record in records if record.kind == "verdict"))
-        shown = os.read(master, 65536).decode()
-    os.close(master)
+    shown = read_all(master)
     assert ("\x1b[31m✗\x1b[0m" in shown) is coloured
 
 
@@ -268,8 +277,7 @@ def test_lines_are_cut_to_the_width_of_the_terminal(tmp_path: Path) -> None:
     with open(slave, "w", encoding="utf-8") as terminal:
         console = Console(terminal, environ={"NO_COLOR": "1"})
         console(records[0])
-        shown = os.read(master, 65536).decode().splitlines()
-    os.close(master)
+    shown = read_all(master).splitlines()
     assert max(map(len, shown)) == 30
     assert shown[0].endswith("…")
 

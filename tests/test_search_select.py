@@ -10,9 +10,13 @@ from nightshift.search.select import distinct, select
 RUNGS = ("parses", "interface", "imports", "tests")
 
 
-def evaluation(label: str, passed: str = "", failed: str = "", *, height: int = 3, text: str = "", origin="sample") -> Evaluation:
+def evaluation(
+    label: str, passed: str = "", failed: str = "", *, height: int = 3, text: str = "", origin="sample"
+) -> Evaluation:
     """`passed` and `failed` name tests by single letters; height 4 climbs every rung."""
-    results = [TestResult(f"t.py::{t}", "passed") for t in passed] + [TestResult(f"t.py::{t}", "failed") for t in failed]
+    results = [TestResult(f"t.py::{t}", "passed") for t in passed] + [
+        TestResult(f"t.py::{t}", "failed") for t in failed
+    ]
     rungs = tuple(Rung(name, i < height) for i, name in enumerate(RUNGS[: height + 1]))
     report = TestReport(tuple(results), len(results)) if results else None
     return Evaluation(Candidate("a.py", text or f"x = {label!r}", origin, label), rungs, report)
@@ -21,19 +25,39 @@ def evaluation(label: str, passed: str = "", failed: str = "", *, height: int = 
 @pytest.mark.parametrize(
     "pool, wanted, reason",
     [
-        ([evaluation("a", "12", "3"), evaluation("b", "123", height=4)], "b", "climbs every rung of the ladder; most candidates agree on 2 of 3 tests"),
+        (
+            [evaluation("a", "12", "3"), evaluation("b", "123", height=4)],
+            "b",
+            "climbs every rung of the ladder; most candidates agree on 2 of 3 tests",
+        ),
         ([evaluation("a", height=1), evaluation("b", height=2)], "b", "climbs more rungs"),
         # Three agree on 1 and 2; the loner passes three tests that nobody else passes, perhaps wrong ones.
         (
-            [evaluation("a", "12", "345"), evaluation("b", "12", "345"), evaluation("c", "12", "345"), evaluation("loner", "345", "12")],
+            [
+                evaluation("a", "12", "345"),
+                evaluation("b", "12", "345"),
+                evaluation("c", "12", "345"),
+                evaluation("loner", "345", "12"),
+            ],
             "a",
             "as good as the others, and shortest",
         ),
-        ([evaluation("a", "12", "3"), evaluation("b", "13", "2"), evaluation("c", "1", "23")], "a", "equal to the others, and first"),
-        ([evaluation("long", "1", "2", text="x = 1 + 1"), evaluation("short", "1", "2", text="x = 2")], "short", "as good as the others, and shortest"),
+        (
+            [evaluation("a", "12", "3"), evaluation("b", "13", "2"), evaluation("c", "1", "23")],
+            "a",
+            "equal to the others, and first",
+        ),
+        (
+            [evaluation("long", "1", "2", text="x = 1 + 1"), evaluation("short", "1", "2", text="x = 2")],
+            "short",
+            "as good as the others, and shortest",
+        ),
         ([evaluation("a", "1", "2")], "a", "the only candidate"),
         (
-            [evaluation("kept", "1", "2", text="x=1", origin="kept"), evaluation("new", "1", "2", text="xx = 11")],
+            [
+                evaluation("kept", "1", "2", text="x=1", origin="kept"),
+                evaluation("new", "1", "2", text="xx = 11"),
+            ],
             "new",
             "new, and as good as the present file",
         ),
@@ -50,7 +74,9 @@ def test_a_user_test_outweighs_any_number_of_generated_ones() -> None:
     def with_user(label: str, passed: tuple[str, ...], failed: tuple[str, ...]) -> Evaluation:
         results = tuple(TestResult(n, "passed") for n in passed) + tuple(TestResult(n, "failed") for n in failed)
         return Evaluation(
-            Candidate("a.py", f"x = {label!r}", label=label), (Rung("tests", False),), TestReport(results, len(results))
+            Candidate("a.py", f"x = {label!r}", label=label),
+            (Rung("tests", False),),
+            TestReport(results, len(results)),
         )
 
     generated = tuple(f"g.py::t{i}" for i in range(9))
@@ -59,7 +85,11 @@ def test_a_user_test_outweighs_any_number_of_generated_ones() -> None:
 
 
 def test_candidates_that_differ_only_in_layout_count_once() -> None:
-    pool = [evaluation("a", text="x = 1\n"), evaluation("b", text="x=1  # the same\n"), evaluation("c", text="x = 2\n")]
+    pool = [
+        evaluation("a", text="x = 1\n"),
+        evaluation("b", text="x=1  # the same\n"),
+        evaluation("c", text="x = 2\n"),
+    ]
     assert [e.candidate.label for e in distinct(pool)] == ["a", "c"]
 
 

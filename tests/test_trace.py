@@ -43,10 +43,7 @@ def test_a_record_is_one_line_with_the_contract_fields_and_its_own(tmp_path: Pat
     assert (first["seq"], second["seq"], first["run"], first["kind"]) == (1, 2, "r1", "evaluation")
     assert datetime.fromisoformat(str(first["time"])).utcoffset() == timedelta(0)
     assert str(first["time"])[-5:-4] == "." or str(first["time"]).endswith("Z")
-    assert (
-        read_trace(tmp_path / "r1" / "trace.jsonl")[1].fields["reason"]
-        == "line\nbreak\u2028 and \udc80 and \x00"
-    )
+    assert read_trace(tmp_path / "r1" / "trace.jsonl")[1].fields["reason"] == "line\nbreak\u2028 and \udc80 and \x00"
 
 
 def test_domain_values_are_recorded_as_plain_data(tmp_path: Path) -> None:
@@ -66,9 +63,7 @@ def test_threads_share_a_trace_without_a_gap_or_a_mixed_line(tmp_path: Path) -> 
     with Trace.create(tmp_path, "r") as trace:
         trace.subscribe(lambda record: seen.append(record.seq))
         writers = [
-            threading.Thread(
-                target=lambda: [trace.record("executed", "s", text="x" * 5000) for _ in range(40)]
-            )
+            threading.Thread(target=lambda: [trace.record("executed", "s", text="x" * 5000) for _ in range(40)])
             for _ in range(8)
         ]
         for writer in writers:
@@ -114,9 +109,7 @@ def test_a_bad_last_line_of_any_kind_is_dropped(tmp_path: Path, tail: bytes) -> 
 
 
 @pytest.mark.parametrize("bad", [b"", b"{", b'{"seq": 2}', b"null", b"\0\0", b'{"seq":9,"time":"2026-01-01T00:00:00Z","run":"r","kind":"k","span":""}'])  # fmt: skip
-def test_damage_in_the_middle_is_an_error_that_names_the_line_and_the_way_out(
-    tmp_path: Path, bad: bytes
-) -> None:
+def test_damage_in_the_middle_is_an_error_that_names_the_line_and_the_way_out(tmp_path: Path, bad: bytes) -> None:
     sample.failed_run(tmp_path)
     path = tmp_path / "trace.jsonl"
     content = path.read_bytes().split(b"\n")
@@ -250,8 +243,8 @@ signal.signal(signal.SIGALRM, interrupt)
 trace, kept, hits = Trace.create(Path(sys.argv[1]), "r"), [], 0
 chance = random.Random(7)
 for number in range(600):
-    signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 2e-4))
     try:
+        signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 2e-4))
         while True:
             trace.record("call", "s", number=number, text="x" * 300)
             kept.append(number)

@@ -69,9 +69,7 @@ def test_no_run_at_all_is_no_error(tmp_path: Path) -> None:
 
 def test_show_can_be_narrowed_to_a_span_and_a_kind(workspace: Path) -> None:
     shown = run(workspace, "show", PASSED, "--span", "attempt-2/", "--kind", "evaluation", "--json").stdout
-    assert [json.loads(line)["span"] for line in shown.splitlines()] == [
-        "attempt-2/build/storage.py/candidate-1"
-    ]
+    assert [json.loads(line)["span"] for line in shown.splitlines()] == ["attempt-2/build/storage.py/candidate-1"]
     assert "advice: Write the JSON file" in run(workspace, "show", PASSED).stdout
     assert "Do attempt-1/diagnose." not in run(workspace, "show", PASSED).stdout
     assert "Do attempt-1/diagnose." in run(workspace, "show", PASSED, "--full").stdout
@@ -114,6 +112,14 @@ def test_validate_accepts_good_traces_and_names_what_is_wrong(workspace: Path, t
     ]  # fmt: skip
 
 
+def test_a_record_that_does_not_decode_is_named_and_no_defect_of_ours(tmp_path: Path) -> None:
+    with Trace.create(sample.run_dir(tmp_path), "r") as trace:
+        trace.record("verdict", "attempt-1/judge", attempt=1, verdict={"results": 3})
+        trace.record("diagnosis", "attempt-1/diagnose", attempt=1)
+    for command in ("show", "stats"):
+        assert "record 1 of run r: Verdict" in run(tmp_path, command, code=5).stderr
+
+
 def test_validate_catches_a_claim_of_success_without_a_verdict(tmp_path: Path) -> None:
     with Trace.create(sample.run_dir(tmp_path), "r") as trace:
         sample.start(trace)
@@ -148,15 +154,13 @@ def test_tail_shows_the_end_and_follows_a_live_run(tmp_path: Path) -> None:
             trace.record("guard", "", rule="old", reason=str(number))
 
         def go_on() -> None:
-            time.sleep(0.5)
+            time.sleep(0.3)
             trace.record("guard", "", rule="new", reason="live")
             sample.finish(trace, "failed", "no_progress", 1)
 
         writer = threading.Thread(target=go_on)
         writer.start()
-        told = [
-            json.loads(line) for line in run(tmp_path, "tail", "-f", "-n", "2", "--json").stdout.splitlines()
-        ]
+        told = [json.loads(line) for line in run(tmp_path, "tail", "-f", "-n", "2", "--json").stdout.splitlines()]
         writer.join()
     assert [record.get("reason") for record in told[:3]] == ["3", "4", "live"]
     assert told[-1]["kind"] == "run_finished"
@@ -181,9 +185,7 @@ def test_wrong_usage_is_exit_2_with_a_sentence(workspace: Path, arguments: list[
 
 def test_a_reader_that_leaves_is_no_error_message(workspace: Path) -> None:
     command = f"{sys.executable} trace_collector.py --workspace {workspace} show {PASSED} --full | head -n 1"
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1
 

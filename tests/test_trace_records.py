@@ -105,9 +105,7 @@ def test_the_plan_in_force_is_the_last_accepted_one(tmp_path: Path) -> None:
         assert plan_of(trace.records()) is None
         trace.record("planned", "plan", ask=1, plan=None, refusals=["a cycle"], accepted=False)
         trace.record("planned", "plan", ask=2, plan=sample.PLAN, refusals=[], accepted=True)
-        trace.record(
-            "planned", "plan", ask=3, plan=replace(sample.PLAN, summary="x"), refusals=["no"], accepted=False
-        )
+        trace.record("planned", "plan", ask=3, plan=replace(sample.PLAN, summary="x"), refusals=["no"], accepted=False)
         assert plan_of(trace.records()) == sample.PLAN
 
 

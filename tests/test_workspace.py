@@ -34,9 +34,7 @@ def opened(folder: Path, tmp_path: Path) -> Iterator[Opener]:
     def open_it(run_id: str = "run-1", **options: object) -> Workspace:
         for workspace in workspaces:
             workspace.close()
-        workspaces.append(
-            open_workspace(folder, run_id=run_id, trees=tmp_path / "state" / "trees", **options)
-        )  # type: ignore[arg-type]
+        workspaces.append(open_workspace(folder, run_id=run_id, trees=tmp_path / "state" / "trees", **options))  # type: ignore[arg-type]
         return workspaces[-1]
 
     yield open_it
@@ -116,9 +114,7 @@ def test_only_our_own_folder_appears_and_git_ignores_it(folder: Path, opened: Op
     assert (folder / ".nightshift" / ".gitignore").read_text() == "*\n"
 
 
-def test_a_fresh_folder_lies_outside_the_checkout_and_is_new(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fresh_folder_lies_outside_the_checkout_and_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     first = fresh_folder("Build a task tracker!")
     assert first == tmp_path / "nightshift-work" / "build-a-task-tracker"
@@ -154,9 +150,7 @@ time.sleep(60)
 """
 
 
-def test_a_second_run_is_told_who_works_there_and_a_dead_owner_is_replaced(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_second_run_is_told_who_works_there_and_a_dead_owner_is_replaced(folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLDER, str(folder), str(tmp_path / "trees")]
     with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
@@ -176,9 +170,7 @@ def test_a_failed_opening_gives_the_lock_back(folder: Path, opened: Opener) -> N
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/etc/passwd", path), os.mkdir])
-def test_a_planted_lock_is_refused_without_waiting(
-    folder: Path, tmp_path: Path, make: Callable[[Path], None]
-) -> None:
+def test_a_planted_lock_is_refused_without_waiting(folder: Path, tmp_path: Path, make: Callable[[Path], None]) -> None:
     (folder / ".nightshift").mkdir()
     make(folder / ".nightshift" / "lock")
     with pytest.raises(Refused):
@@ -452,9 +444,7 @@ def test_a_resumed_run_finds_its_tree_as_it_was_at_the_start(folder: Path, opene
     assert (folder / "a.py").read_text() == "the user's edit"
 
 
-def test_an_opening_that_was_killed_half_way_starts_anew(
-    folder: Path, tmp_path: Path, opened: Opener
-) -> None:
+def test_an_opening_that_was_killed_half_way_starts_anew(folder: Path, tmp_path: Path, opened: Opener) -> None:
     (folder / "a.py").write_text("x")
     leftover = tmp_path / "state" / "trees" / "run-1" / "tree"
     leftover.mkdir(parents=True)

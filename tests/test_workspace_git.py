@@ -47,9 +47,7 @@ class Repo:
             "-c",
             "protocol.file.allow=always",
         )
-        result = subprocess.run(
-            ["git", *options, *args], cwd=self.top, capture_output=True, text=True, check=False
-        )
+        result = subprocess.run(["git", *options, *args], cwd=self.top, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
         return result.stdout
 
@@ -104,9 +102,7 @@ def opened(repo: Repo, tmp_path: Path) -> Iterator[Opener]:
     def open_it(path: Path | None = None, *, run_id: str = "run-1", **options: object) -> Workspace:
         for workspace in workspaces:
             workspace.close()
-        workspaces.append(
-            open_workspace(path or repo.top, run_id=run_id, trees=tmp_path / "trees", **options)
-        )  # type: ignore[arg-type]
+        workspaces.append(open_workspace(path or repo.top, run_id=run_id, trees=tmp_path / "trees", **options))  # type: ignore[arg-type]
         return workspaces[-1]
 
     yield open_it
@@ -191,9 +187,7 @@ def test_a_clean_checkout_gets_no_snapshot_and_an_unused_run_no_branch(repo: Rep
     assert repo.git("branch", "--list").split() == ["*", "main"]
 
 
-def test_the_tree_lies_outside_the_repository_and_holds_no_git(
-    repo: Repo, tmp_path: Path, opened: Opener
-) -> None:
+def test_the_tree_lies_outside_the_repository_and_holds_no_git(repo: Repo, tmp_path: Path, opened: Opener) -> None:
     repo.commit(a_py="1\n")
     workspace = opened()
     assert workspace.root == tmp_path / "trees" / "run-1" / "tree"
@@ -328,9 +322,7 @@ def test_a_detached_head(repo: Repo, opened: Opener) -> None:
     assert workspace.deliver().branch == BRANCH
 
 
-def test_a_bare_repository_and_the_inside_of_one_are_refused(
-    repo: Repo, tmp_path: Path, opened: Opener
-) -> None:
+def test_a_bare_repository_and_the_inside_of_one_are_refused(repo: Repo, tmp_path: Path, opened: Opener) -> None:
     bare = Repo(tmp_path / "bare")
     bare.git("init", "-q", "--bare")
     for place in (bare.top, repo.top / ".git" / "info"):
@@ -458,9 +450,7 @@ def test_hooks_and_monitors_never_run(repo: Repo, tmp_path: Path, opened: Opener
     assert not canary.exists()
 
 
-def test_attributes_that_a_candidate_writes_choose_no_filter(
-    repo: Repo, tmp_path: Path, opened: Opener
-) -> None:
+def test_attributes_that_a_candidate_writes_choose_no_filter(repo: Repo, tmp_path: Path, opened: Opener) -> None:
     repo.commit(a_py="1\n")
     canary = tmp_path / "canary"
     for step in ("clean", "smudge"):
@@ -484,9 +474,7 @@ def test_a_git_folder_in_the_tree_is_never_read(repo: Repo, tmp_path: Path, open
     assert not (tmp_path / "canary").exists()
 
 
-def test_a_file_checked_out_with_other_line_ends_is_committed_as_the_user_would(
-    repo: Repo, opened: Opener
-) -> None:
+def test_a_file_checked_out_with_other_line_ends_is_committed_as_the_user_would(repo: Repo, opened: Opener) -> None:
     repo.write(".gitattributes", "*.py text eol=crlf\n")
     repo.commit(a_py="1\r\n2\r\n")
     workspace = opened()
@@ -571,9 +559,7 @@ def test_carried_files_are_in_the_tree_and_never_in_the_branch(repo: Repo, opene
         ("x.lock", "does not accept"),
     ],
 )
-def test_a_branch_that_is_taken_or_impossible_is_refused(
-    repo: Repo, opened: Opener, name: str, words: str
-) -> None:
+def test_a_branch_that_is_taken_or_impossible_is_refused(repo: Repo, opened: Opener, name: str, words: str) -> None:
     repo.commit(a_py="1\n")
     repo.git("branch", "deep/er")
     with pytest.raises(ConfigError, match=words):
@@ -665,9 +651,7 @@ def test_without_git_a_repository_is_worked_on_in_a_copy_and_says_so(repo: Repo,
     repo.commit(a_py="1\n")
     before = repo.state()
     command = [sys.executable, "-c", NO_GIT, str(repo.top), str(tmp_path / "trees")]
-    result = subprocess.run(
-        command, cwd=CHECKOUT, capture_output=True, text=True, check=True, env={**os.environ}
-    )
+    result = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True, env={**os.environ})
     assert result.stdout == "copy git is not installed: working in a copy, without a branch\n"
     changed = {path for path, content in repo.state().items() if before[path] != content}
     assert changed == {str(repo.top / "a.py")}

@@ -150,9 +150,7 @@ class _Proxy(BaseHTTPRequestHandler):
     def _forward(self, body: bytes | None) -> None:
         upstream = http.client.HTTPConnection(self.proxy.upstream)
         try:
-            upstream.request(
-                self.command, self.path, body, {"Content-Type": "application/json", "Connection": "close"}
-            )
+            upstream.request(self.command, self.path, body, {"Content-Type": "application/json", "Connection": "close"})
             self._pass_on(upstream.getresponse())
         except OSError:
             self.close_connection = True

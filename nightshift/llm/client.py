@@ -55,9 +55,7 @@ class Runaway(StreamBroken):
         self.completion = completion
 
 
-async def ask(
-    endpoint: Endpoint, model: str, request: Request, *, context: int, deadlines: Deadlines
-) -> Completion:
+async def ask(endpoint: Endpoint, model: str, request: Request, *, context: int, deadlines: Deadlines) -> Completion:
     """Raises ModelServerError; a reply cut at its token limit is a value with stop reason `length`."""
     _refuse_hopeless(endpoint, request, context)
     reply = _Reply(endpoint, model, deadlines)
@@ -79,9 +77,7 @@ async def open_client(*, api_key: str = "", connect: float = 30.0) -> AsyncItera
     """llama.cpp closes a streamed connection it has promised to keep, so none is ever kept."""
     headers = {"Connection": "close"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
     timeout = httpx.Timeout(None, connect=connect)
-    async with httpx.AsyncClient(
-        headers=headers, timeout=timeout, trust_env=False, verify=_certificates()
-    ) as client:
+    async with httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False, verify=_certificates()) as client:
         yield client
 
 
@@ -136,9 +132,7 @@ class _Reply:
             self.checked = self.length
             if repeats(self.tail):
                 self.stop_reason = "length"
-                raise Runaway(
-                    f"{self.model} at {self.endpoint.url} repeats itself without end", self.completion()
-                )
+                raise Runaway(f"{self.model} at {self.endpoint.url} repeats itself without end", self.completion())
 
     def completion(self) -> Completion:
         if self.stop_reason is None:
@@ -193,9 +187,7 @@ async def _answer(
         yield response
 
 
-def _wire_request(
-    endpoint: Endpoint, model: str, request: Request, context: int
-) -> tuple[str, dict[str, Any]]:
+def _wire_request(endpoint: Endpoint, model: str, request: Request, context: int) -> tuple[str, dict[str, Any]]:
     if endpoint.protocol == "ollama":
         thinks = endpoint.thinks(model)
         return wire_ollama.PATH, wire_ollama.request_body(request, model, context, thinks=thinks)

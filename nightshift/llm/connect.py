@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nightshift.domain import Role
-from nightshift.errors import Unreachable
+from nightshift.errors import ModelServerError, ServerLoading, Unreachable
 from nightshift.llm.client import Deadlines
-from nightshift.llm.discover import DEFAULT_URLS, find_servers, probe
+from nightshift.llm.discover import DEFAULT_URLS, find_servers, probe, survey
 from nightshift.llm.endpoint import Endpoint, Target
 from nightshift.llm.pool import Gate, Pool
 from nightshift.llm.routing import RoleTarget, routes
@@ -18,6 +18,8 @@ from nightshift.llm.routing import RoleTarget, routes
 class Connection:
     endpoints: tuple[Endpoint, ...]
     targets: Mapping[Role, tuple[Target, ...]]
+    dead: Mapping[str, ModelServerError]
+    """Addresses given that do not answer, and why."""
 
     def models(self) -> dict[str, str]:
         """Role -> the model it prefers, for reports."""
@@ -33,16 +35,34 @@ async def connect(
     *,
     model: str = "",
     api_key: str = "",
+    patience: float = 0.0,
     usual: Sequence[str] = DEFAULT_URLS,
 ) -> Connection:
-    """Probes the addresses given, or the usual ones when none is. Raises Unreachable, ModelMissing."""
+    """Probes the addresses given, and the usual ones when no server is; the dead are left out and told of.
+
+    A server that is loading its model is waited for with `patience` (seconds) when no other answers. Raises
+    Unreachable, ServerLoading, ModelMissing.
+    """
     named = list(dict.fromkeys([*urls, *(t.url for targets in roles.values() for t in targets if t.url)]))
-    endpoints = [await probe(url, api_key=api_key) for url in named] if named else await find_servers(usual)
+    found = await survey(named, api_key=api_key) if named else {}
+    endpoints = [one for one in found.values() if isinstance(one, Endpoint)]
+    dead = {url: one for url, one in found.items() if isinstance(one, ModelServerError)}
+    if not urls:
+        endpoints += [one for one in await find_servers(usual) if one not in endpoints]
     if not endpoints:
-        looked = ", ".join(usual)
-        raise Unreachable(
-            f"no model server answers at {looked}. Start Ollama or llama-server, or name one with --endpoint URL; "
-            "`python3 orchestrator.py --demo` needs none",
-            fault="none_found",
-        )
-    return Connection(tuple(endpoints), routes(endpoints, roles, model))
+        loading = [url for url, error in dead.items() if isinstance(error, ServerLoading)]
+        if loading:
+            endpoints = [await probe(loading[0], api_key=api_key, patience=patience)]
+        elif dead:
+            raise next(iter(dead.values()))
+        else:
+            raise _nobody(usual)
+    return Connection(tuple(endpoints), routes(endpoints, roles, model), dead)
+
+
+def _nobody(usual: Sequence[str]) -> Unreachable:
+    return Unreachable(
+        f"no model server answers at {', '.join(usual)}. Start Ollama or llama-server, or name one with "
+        "--endpoint URL; `python3 orchestrator.py --demo` needs none",
+        fault="none_found",
+    )

@@ -118,9 +118,7 @@ async def _identify(client: httpx.AsyncClient, url: str, api_key: str) -> Endpoi
         return _llama(url, props, models, api_key)
     if isinstance(models.get("data"), list):
         return _generic(url, models, api_key)
-    raise Unreachable(
-        f"something answers at {url}, but it is no model server we know", fault="not_a_model_server"
-    )
+    raise Unreachable(f"something answers at {url}, but it is no model server we know", fault="not_a_model_server")
 
 
 async def _get(client: httpx.AsyncClient, url: str, path: str) -> dict[str, Any]:

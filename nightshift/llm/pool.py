@@ -32,9 +32,7 @@ class Gate(Protocol):
     def before_send(self, request: Request, endpoint: str, model: str, attempt: int) -> None:
         """Called just before each generation request is sent. Raises BudgetExceeded when it may not be."""
 
-    def fault(
-        self, request: Request, endpoint: str, model: str, attempt: int, error: ModelServerError
-    ) -> None:
+    def fault(self, request: Request, endpoint: str, model: str, attempt: int, error: ModelServerError) -> None:
         """Told of each request that came to nothing, or was cut."""
 
 

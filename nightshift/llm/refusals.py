@@ -26,9 +26,7 @@ CONTEXT_WORDS = (
 MISSING_WORDS = ("not found", "does not exist", "no such model")
 
 
-def refusal(
-    status: int, body: str, *, url: str, model: str = "", names: Sequence[str] = ()
-) -> ModelServerError:
+def refusal(status: int, body: str, *, url: str, model: str = "", names: Sequence[str] = ()) -> ModelServerError:
     """The exception for an answer that is no reply; `names` are the models the server is known to have."""
     said = _said(body)
     words = f"{body} {said}".lower()
@@ -37,9 +35,7 @@ def refusal(
     if status == 404 and "model" in words and any(word in words for word in MISSING_WORDS):
         return model_missing(model, url, names)
     if status in (400, 413, 422) and any(word in words for word in CONTEXT_WORDS):
-        return ContextExceeded(
-            f"the prompt does not fit: {where}. Give the server a larger context.", fault="context"
-        )
+        return ContextExceeded(f"the prompt does not fit: {where}. Give the server a larger context.", fault="context")
     if status == 503 and "loading" in words:
         return ServerLoading(f"{where}. It is loading its model; try again in a minute.", fault="loading")
     if status == 429 or status >= 500:

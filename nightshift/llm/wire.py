@@ -53,9 +53,7 @@ def at_least(messages: Sequence[Message]) -> int:
 
 def probably(messages: Sequence[Message]) -> int:
     """Tokens these messages have under a usual tokeniser."""
-    return sum(len(message.content.encode("utf-8", "replace")) for message in messages) * 2 // 7 + 8 * len(
-        messages
-    )
+    return sum(len(message.content.encode("utf-8", "replace")) for message in messages) * 2 // 7 + 8 * len(messages)
 
 
 def parse_object(line: str) -> dict[str, Any]:

@@ -27,9 +27,7 @@ PATH = "/v1/chat/completions"
 SMALLEST_REPLY = 256
 
 
-def request_body(
-    request: Request, model: str, context: int, *, flavour: Flavour = "generic"
-) -> dict[str, Any]:
+def request_body(request: Request, model: str, context: int, *, flavour: Flavour = "generic") -> dict[str, Any]:
     sampling = request.sampling
     # vLLM refuses a request whose prompt and max_tokens together exceed the context.
     room = max(SMALLEST_REPLY, context - probably(request.messages))

@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
 
-from nightshift.domain import Verdict
-from nightshift.records import Record, attempt_number, from_json, proof_of
+from nightshift.domain import Diagnosis, Plan, Verdict
+from nightshift.records import Record, attempt_number, proof_of, value_of
 from nightshift.report.text import counted, duration, fitted, one_line, printable
 
 Fields = Mapping[str, Any]
@@ -45,7 +45,7 @@ class Console:
 
     def __call__(self, record: Record) -> None:
         if record.kind == "verdict":
-            self._verdict = from_json(Verdict, record.fields["verdict"])
+            self._verdict = value_of(Verdict, record, "verdict")
         if record.kind == "run_finished":
             self._print(final_line(record.fields, self._verdict))
         elif not self._quiet and record.kind not in self._hidden:
@@ -121,15 +121,15 @@ def _explored(record: Record) -> Iterator[str]:
 def _planned(record: Record) -> Iterator[str]:
     for reason in record.fields.get("refusals") or ():
         yield f"  ! plan refused: {one_line(str(reason))}"
-    plan = record.fields.get("plan")
-    if not plan or not record.fields.get("accepted"):
+    if not record.fields.get("accepted"):
         return
-    yield f"planned  {counted(len(plan['steps']), 'file')}: {one_line(plan.get('summary', ''))}"
-    if plan.get("degraded"):
+    plan = value_of(Plan, record, "plan")
+    yield f"planned  {counted(len(plan.steps), 'file')}: {one_line(plan.summary)}"
+    if plan.degraded:
         yield "  ! no valid plan could be had; one step stands for the whole task"
-    for criterion in plan["criteria"]:
-        by = " (yours)" if criterion.get("trusted") else ""
-        yield f"  - {one_line(criterion['id'])}{by}: {one_line(criterion['description'])}"
+    for criterion in plan.criteria:
+        by = " (yours)" if criterion.trusted else ""
+        yield f"  - {one_line(criterion.id)}{by}: {one_line(criterion.description)}"
 
 
 def _call(record: Record) -> Iterator[str]:
@@ -157,7 +157,7 @@ def _selected(record: Record) -> Iterator[str]:
 
 
 def _verdict(record: Record) -> Iterator[str]:
-    verdict = from_json(Verdict, record.fields["verdict"])
+    verdict = value_of(Verdict, record, "verdict")
     held = sum(result.passed for result in verdict.results)
     yield f"verdict  attempt {attempt_number(record)}: {held} of {len(verdict.results)} criteria hold"
     for result in verdict.results:
@@ -170,13 +170,13 @@ def _verdict(record: Record) -> Iterator[str]:
 
 
 def _diagnosis(record: Record) -> Iterator[str]:
-    diagnosis = record.fields["diagnosis"]
+    diagnosis = value_of(Diagnosis, record, "diagnosis")
     yield f"diagnosis  attempt {attempt_number(record)}"
-    for number, why in enumerate(diagnosis["whys"], 1):
+    for number, why in enumerate(diagnosis.whys, 1):
         yield f"  {number}. {one_line(why)}"
-    for culprit in diagnosis["culprits"]:
-        yield f"  blamed: {one_line(culprit['path'])} ({culprit['blame']}): {one_line(culprit['why'])}"
-    yield f"  advice: {one_line(diagnosis['advice'])}"
+    for culprit in diagnosis.culprits:
+        yield f"  blamed: {one_line(culprit.path)} ({culprit.blame}): {one_line(culprit.why)}"
+    yield f"  advice: {one_line(diagnosis.advice)}"
 
 
 def _cascade(record: Record) -> Iterator[str]:

@@ -101,9 +101,7 @@ def _tried(records: Sequence[Record]) -> Iterator[str]:
         own = [record for record in told if attempt_number(record) == attempt.number]
         yield f"- {counted(len(of_kind(own, 'evaluation')), 'candidate')} evaluated"
         yield from (f"- {_choice(record)}" for record in of_kind(own, "selected"))
-        yield from (
-            f"- repair of `{_field(r, 'path')}`: {_field(r, 'outcome')}" for r in of_kind(own, "repair")
-        )
+        yield from (f"- repair of `{_field(r, 'path')}`: {_field(r, 'outcome')}" for r in of_kind(own, "repair"))
         yield ""
     for record in of_kind(told, "fault"):
         where = f"{_field(record, 'role')} at {_field(record, 'endpoint')}"

@@ -117,9 +117,7 @@ def _plan(records: Sequence[Record]) -> Iterator[str]:
         rows = ((s.path, s.kind, s.purpose, ", ".join(s.depends_on), _pre(s.interface)) for s in plan.steps)
         yield _table(("file", "kind", "purpose", "depends on", "interface"), rows)
     for record in of_kind(settled(records), "planned"):
-        yield from (
-            _tag("p", f"refused plan: {reason}", "soft") for reason in record.fields.get("refusals") or ()
-        )
+        yield from (_tag("p", f"refused plan: {reason}", "soft") for reason in record.fields.get("refusals") or ())
 
 
 def _attempts(records: Sequence[Record]) -> Iterator[str]:
@@ -156,9 +154,7 @@ def _step(path: str, records: Sequence[Record]) -> Iterator[str]:
     rows += [(node, *(_mark((f.get("outcomes") or {}).get(node)) for f in evaluations)) for node in nodes]
     yield _table(("", *(fields.get("candidate", {}).get("label") for fields in evaluations)), rows)
     for fields in evaluations:
-        yield _details(
-            f"{fields.get('candidate', {}).get('label')}: its text", fields["candidate"].get("text", "")
-        )
+        yield _details(f"{fields.get('candidate', {}).get('label')}: its text", fields["candidate"].get("text", ""))
 
 
 def _judged(attempt: Attempt) -> Iterator[str]:
@@ -201,9 +197,7 @@ def _call_row(record: Record) -> tuple[Any, ...]:
 
 def _denials(records: Sequence[Record]) -> Iterator[str]:
     told = settled(records)
-    rows = [
-        (r.fields.get("rule"), r.fields.get("action"), r.fields.get("reason")) for r in of_kind(told, "guard")
-    ]
+    rows = [(r.fields.get("rule"), r.fields.get("action"), r.fields.get("reason")) for r in of_kind(told, "guard")]
     refused = [r for r in of_kind(told, "policy") if not r.fields.get("allowed")]
     rows += [("policy", r.fields.get("path"), r.fields.get("reason")) for r in refused]
     if rows:
@@ -231,9 +225,7 @@ def _rung_mark(fields: Any, name: str) -> Markup:
 
 def _table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> Markup:
     body = "".join(f"<tr>{''.join(_tag('td', cell) for cell in row)}</tr>" for row in rows)
-    return Markup(
-        f"<table><tr>{''.join(_tag('th', name) for name in head)}</tr>{body}</table>" if body else ""
-    )
+    return Markup(f"<table><tr>{''.join(_tag('th', name) for name in head)}</tr>{body}</table>" if body else "")
 
 
 def _details(summary: str, text: str) -> Markup:
@@ -246,9 +238,7 @@ def _pre(text: str) -> Markup:
 
 def _tag(name: str, content: object, style: str = "") -> Markup:
     return Markup(
-        f'<{name} class="{style}">{_text(content)}</{name}>'
-        if style
-        else f"<{name}>{_text(content)}</{name}>"
+        f'<{name} class="{style}">{_text(content)}</{name}>' if style else f"<{name}>{_text(content)}</{name}>"
     )
 
 

@@ -14,6 +14,7 @@ from nightshift.errors import NightshiftError
 from nightshift.records import (
     KINDS,
     Record,
+    TraceDamaged,
     as_json,
     from_json,
     outcome_of,
@@ -48,9 +49,7 @@ def summary_of(run_dir: Path) -> dict[str, Any]:
 
 def lines_of(record: Record, *, full: bool = False) -> list[str]:
     """A record as text: what it says, or with `full` every field of it."""
-    head = (
-        f"{record.seq:>5} {record.time[11:19]} {one_line(record.kind):<12} {one_line(record.span)}".rstrip()
-    )
+    head = f"{record.seq:>5} {record.time[11:19]} {one_line(record.kind):<12} {one_line(record.span)}".rstrip()
     said = list(_outline(record.fields)) if full else describe(record) or [_gist(record)]
     return [head, *(f"      {line}" for line in said if line)]
 
@@ -116,12 +115,7 @@ def _values(records: Sequence[Record]) -> Iterator[str]:
 
 def _honest(records: Sequence[Record]) -> Iterator[str]:
     outcome = outcome_of(records)
-    if (
-        outcome
-        and outcome.fields.get("status") == "passed"
-        and not any(_values(records))
-        and not proved(records)
-    ):
+    if outcome and outcome.fields.get("status") == "passed" and not any(_values(records)) and not proved(records):
         yield f"record {outcome.seq}: the run claims passed without a verdict that passed"
 
 
@@ -141,7 +135,10 @@ def _whole_records(file: IO[bytes]) -> Iterator[Record]:
         if not line.endswith(b"\n"):
             file.seek(start)
             return
-        yield record_of(line)
+        try:
+            yield record_of(line)
+        except ValueError as problem:
+            raise TraceDamaged(f"{file.name}, byte {start}: {problem}") from problem
 
 
 def _last_records(path: Path) -> list[Record]:

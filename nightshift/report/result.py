@@ -31,12 +31,13 @@ def result_of(records: Sequence[Record]) -> dict[str, Any]:
     told = settled(records)
     started = started_with(records)
     delivered = next((record.fields for record in reversed(told) if record.kind == "delivered"), {})
-    criteria = criteria_of(records)
+    criteria, ending = criteria_of(records), _ending(records)
     return {
         "run": records[0].run if records else "",
         "task": started.get("task", {}).get("prompt", ""),
-        **_ending(records),
-        "proof": proof_of(criteria),
+        **ending,
+        # Only user checks can be green before anything is built.
+        "proof": "user" if ending["exit_reason"] == "already_green" else proof_of(criteria),
         "attempts": max((attempt_number(record) for record in told), default=0),
         "criteria": [_criterion(result) for result in criteria],
         "tests": _tests(deciding_verdict(records)),
@@ -53,9 +54,7 @@ def result_of(records: Sequence[Record]) -> dict[str, Any]:
 def _ending(records: Sequence[Record]) -> dict[str, Any]:
     """A run without an end was killed, so it is interrupted and can be resumed."""
     outcome = outcome_of(records)
-    fields: Mapping[str, Any] = (
-        outcome.fields if outcome else {"status": "interrupted", "exit_reason": "interrupted"}
-    )
+    fields: Mapping[str, Any] = outcome.fields if outcome else {"status": "interrupted", "exit_reason": "interrupted"}
     reason: ExitReason = fields.get("exit_reason", "internal_error")
     return {
         "status": fields.get("status", "error"),

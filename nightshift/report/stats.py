@@ -32,9 +32,7 @@ def stats_of(records: Sequence[Record]) -> dict[str, Any]:
         "wall_seconds": round(elapsed_of(records), 3),
         "usage": as_json(usage_of(told)),
         "roles": {role: _role_stats(told, role) for role in _roles(told)},
-        "models": dict(
-            Counter(str(r.fields.get("model_served") or r.fields.get("model_requested")) for r in calls)
-        ),
+        "models": dict(Counter(str(r.fields.get("model_served") or r.fields.get("model_requested")) for r in calls)),
         "candidates": len(of_kind(told, "evaluation")),
         "first_candidate_chosen": sum(f.get("considered", [None])[:1] == [f["chosen"]] for f in chosen),
         "selections": len(chosen),

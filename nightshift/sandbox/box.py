@@ -30,9 +30,7 @@ SPARE_ID = 65534
 """Whom root becomes in a jail: root is above process limits and file permissions."""
 TEST_LIMITS = ExecLimits(seconds=120.0)
 PLUGIN = Path(__file__).with_name("plugin.py")
-START = (
-    "import sys; sys.path.append(sys.argv.pop(1)); import _nightshift_plugin as p; sys.path.pop(); p.main()"
-)
+START = "import sys; sys.path.append(sys.argv.pop(1)); import _nightshift_plugin as p; sys.path.pop(); p.main()"
 
 
 @dataclass(frozen=True, slots=True)

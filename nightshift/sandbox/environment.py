@@ -212,8 +212,7 @@ def unconditional(requires: Sequence[str]) -> list[str]:
 def write_script(path: Path, python: str) -> None:
     """Through sh, because a #! line can hold neither spaces nor a long path."""
     path.write_text(
-        f"#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\n"
-        "import sys\nimport pytest\nsys.exit(pytest.main())\n"
+        f"#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\nimport sys\nimport pytest\nsys.exit(pytest.main())\n"
     )
     path.chmod(0o755)
 

@@ -31,9 +31,7 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 1 << 14, 1 << 18
 ATTR_RDONLY, ATTR_NOSUID = 1, 2
 AT_FDCWD, AT_RECURSIVE, OPEN_TREE_CLONE, MOVE_FROM_FD, MNT_DETACH = -100, 0x8000, 1, 4, 2
 OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442
-PIVOT_ROOT, CAPSET, SECCOMP = {"x86_64": (155, 126, 317), "aarch64": (41, 91, 277)}.get(
-    os.uname().machine, (0, 0, 0)
-)
+PIVOT_ROOT, CAPSET, SECCOMP = {"x86_64": (155, 126, 317), "aarch64": (41, 91, 277)}.get(os.uname().machine, (0, 0, 0))
 
 NEW_ROOT = "/tmp"
 """Any directory that exists everywhere and that this process no longer needs."""

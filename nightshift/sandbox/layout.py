@@ -127,9 +127,7 @@ def judge_packages(environment: Environment) -> list[str]:
     site = judge_site()
     if site.startswith(os.path.dirname(os.path.dirname(os.path.abspath(environment.python))) + os.sep):
         return []  # the environment's own
-    return (
-        [path for name in JUDGE_PACKAGES if os.path.exists(path := os.path.join(site, name))] if site else []
-    )
+    return [path for name in JUDGE_PACKAGES if os.path.exists(path := os.path.join(site, name))] if site else []
 
 
 def judge_site() -> str:

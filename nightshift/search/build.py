@@ -103,9 +103,7 @@ async def build_step(
         path=brief.step.path,
         chosen=selection.chosen.candidate.label,
         considered=[e.candidate.label for e in considered],
-        scores={
-            e.candidate.label: list(score) for e, score in zip(considered, selection.scores, strict=True)
-        },
+        scores={e.candidate.label: list(score) for e, score in zip(considered, selection.scores, strict=True)},
         reason=selection.reason,
     )
     return selection.chosen
@@ -149,9 +147,7 @@ def _waves(brief: Brief, builder: Builder, effort: Effort, recorder: Recorder) -
 
 def _candidate(builder: Builder, brief: Brief, number: int, effort: Effort) -> Coroutine[Any, Any, Candidate]:
     temperature = effort.temperatures[min(number, len(effort.temperatures)) - 1]
-    return builder.build(
-        brief, f"candidate-{number}", temperature=temperature, hint=HINTS[(number - 1) % len(HINTS)]
-    )
+    return builder.build(brief, f"candidate-{number}", temperature=temperature, hint=HINTS[(number - 1) % len(HINTS)])
 
 
 def failure_of(evaluation: Evaluation) -> str:
@@ -194,11 +190,7 @@ async def _evaluated(
 
     async def one(candidate: Candidate) -> Evaluation:
         same = known.get(fingerprint(candidate.text))
-        evaluation = (
-            replace(same, candidate=candidate)
-            if same
-            else await asyncio.to_thread(evaluate, candidate, bench)
-        )
+        evaluation = replace(same, candidate=candidate) if same else await asyncio.to_thread(evaluate, candidate, bench)
         recorder.record(
             "evaluation",
             f"{span}/{candidate.label}",

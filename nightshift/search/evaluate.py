@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nightshift.checks import run_command_check
 from nightshift.domain import (
     Candidate,
     Criterion,
@@ -17,7 +18,6 @@ from nightshift.domain import (
     TestReport,
     Tree,
 )
-from nightshift.checks import run_command_check
 from nightshift.evidence import fitted, of_criterion, of_exec
 from nightshift.source.graph import affected, import_graph, module_name
 from nightshift.source.interfaces import changed_names, interface_of, missing_from, parse_interface
@@ -57,9 +57,7 @@ def evaluate(candidate: Candidate, bench: Bench) -> Evaluation:
     return Evaluation(candidate, tuple(rungs), report)
 
 
-def runnable_tests(
-    step: Step, tree: Tree, tests: tuple[str, ...], unfinished: frozenset[str]
-) -> tuple[str, ...]:
+def runnable_tests(step: Step, tree: Tree, tests: tuple[str, ...], unfinished: frozenset[str]) -> tuple[str, ...]:
     """The test files that reach this step and need no other unfinished file; the step's own before its dependents'."""
     texts = dict(tree.texts)
     texts.setdefault(step.path, "")
@@ -107,9 +105,7 @@ def _interface(candidate: Candidate, bench: Bench) -> Climb:
 
 def _imports(candidate: Candidate, bench: Bench) -> Climb:
     tree = bench.tree.with_text(candidate.path, candidate.text)
-    result = bench.sandbox.run(
-        tree, ("python3", "-c", f"import {module_name(candidate.path)}"), limits=bench.limits
-    )
+    result = bench.sandbox.run(tree, ("python3", "-c", f"import {module_name(candidate.path)}"), limits=bench.limits)
     return Climb(Rung("imports", result.ok, "" if result.ok else of_exec(result)))
 
 
@@ -121,9 +117,7 @@ def _tests(candidate: Candidate, bench: Bench) -> Climb:
     graph = import_graph(tree.texts)
     tests = [test for test in bench.tests if not stale & graph.reach(test)]
     if not tests:
-        return Climb(
-            Rung("tests", True, "every test waits for a dependent that must follow a changed interface")
-        )
+        return Climb(Rung("tests", True, "every test waits for a dependent that must follow a changed interface"))
     report = bench.sandbox.test(tree, tests, limits=bench.limits)
     passed = sum(result.outcome == "passed" for result in report.results)
     return Climb(Rung("tests", report.passed, f"{passed} of {report.collected} tests passed"), report)
@@ -133,13 +127,9 @@ def _criteria(candidate: Candidate, bench: Bench) -> Climb:
     if not bench.criteria or stale_dependents(candidate, bench):
         return Climb(Rung("criteria", True, "none to be tried yet"))
     tree = bench.tree.with_text(candidate.path, candidate.text)
-    results = [
-        run_command_check(criterion, tree, bench.sandbox, bench.limits) for criterion in bench.criteria
-    ]
+    results = [run_command_check(criterion, tree, bench.sandbox, bench.limits) for criterion in bench.criteria]
     failed = [of_criterion(result) for result in results if not result.passed]
-    return Climb(
-        Rung("criteria", not failed, fitted(failed) if failed else f"{len(results)} criteria hold now")
-    )
+    return Climb(Rung("criteria", not failed, fitted(failed) if failed else f"{len(results)} criteria hold now"))
 
 
 def stale_dependents(candidate: Candidate, bench: Bench) -> frozenset[str]:

@@ -100,9 +100,7 @@ def _checked(
     return plan, sandbox
 
 
-def _proved(
-    plan: Plan, task: Task, ground: Ground, open_box: OpenBox, limits: ExecLimits
-) -> tuple[Plan, Sandbox]:
+def _proved(plan: Plan, task: Task, ground: Ground, open_box: OpenBox, limits: ExecLimits) -> tuple[Plan, Sandbox]:
     if found := problems(plan, frozenset(ground.user_tests.files)):
         raise PlanRefused(*found)
     sandbox = open_box(plan.requires)

@@ -69,9 +69,7 @@ def _reason(best: int, evaluations: Sequence[Evaluation], scores: tuple[Score, .
     if len(scores) == 1:
         return "the only candidate"
     runner_up = max(score for i, score in enumerate(scores) if i != best)
-    ahead = next(
-        (i for i, (mine, theirs) in enumerate(zip(scores[best], runner_up, strict=True)) if mine > theirs), -1
-    )
+    ahead = next((i for i, (mine, theirs) in enumerate(zip(scores[best], runner_up, strict=True)) if mine > theirs), -1)
     return _REASONS[ahead]
 
 

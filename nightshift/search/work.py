@@ -101,9 +101,7 @@ async def write_tests(work: Work, shop: Workshop) -> Work:
             samples[step.path] += extra
             accepted = await _accepted(work, shop, samples)
     for quarantined in accepted.quarantined:
-        shop.recorder.record(
-            "guard", "tests", rule="quarantine", action=quarantined.node, reason=quarantined.reason
-        )
+        shop.recorder.record("guard", "tests", rule="quarantine", action=quarantined.node, reason=quarantined.reason)
     if accepted.texts:
         _keep(work, shop, accepted.texts, "Tests from the specification", "tester")
     return replace(work, accepted=accepted, plan=bind(work.plan, accepted))
@@ -140,7 +138,7 @@ async def rebuild(
     failing = tuple(
         r.criterion for r in verdict.results if not r.passed and not isinstance(r.criterion.check, TestsCheck)
     )
-    reasons = {path: "culprit" for path in advice}
+    reasons = dict.fromkeys(advice, "culprit")
     done: list[str] = []
     while path := _next(work, advice, done):
         step, old = work.plan.step(path), work.tree.texts.get(path, "")
@@ -172,9 +170,7 @@ def suspects(work: Work, verdict: Verdict) -> dict[str, str]:
     """The planned files that may be blamed, with their kind; tests only while some test fails."""
     tests_fail = verdict.report is not None and not verdict.report.passed
     return {
-        s.path: s.kind
-        for s in work.plan.steps
-        if s.kind != "test" or (tests_fail and s.path in work.accepted.texts)
+        s.path: s.kind for s in work.plan.steps if s.kind != "test" or (tests_fail and s.path in work.accepted.texts)
     }
 
 
@@ -191,13 +187,11 @@ def without_analyst(work: Work, verdict: Verdict, why: str) -> Diagnosis:
 
 
 def concerned_sources(work: Work, verdict: Verdict) -> str:
-    """What the analyst reads: the planned files that failing tests reach, or all when a command fails, and those tests."""
+    """What the analyst reads: the failing tests and the planned files they reach, or all when a command fails."""
     tree, report = work.tested_tree, verdict.report
     failing = {base_node(r.node).split("::")[0] for r in report.failures} if report else set()
     failing |= {path for path, _ in report.collection_errors} if report else set()
-    command_fails = any(
-        not r.passed and not isinstance(r.criterion.check, TestsCheck) for r in verdict.results
-    )
+    command_fails = any(not r.passed and not isinstance(r.criterion.check, TestsCheck) for r in verdict.results)
     graph = import_graph(tree.texts)
     reached = {path for test in failing for path in graph.reach(test)}
     planned = [step.path for step in work.plan.steps if step.kind != "test"]
@@ -207,17 +201,13 @@ def concerned_sources(work: Work, verdict: Verdict) -> str:
     return "\n\n".join(f"{path}\n{fenced(head(text, share))}" for path, text in shown) or "(none)"
 
 
-async def _sampled(
-    work: Work, shop: Workshop, step: Step, *, notes: str = "", again: bool = False
-) -> list[str]:
+async def _sampled(work: Work, shop: Workshop, step: Step, *, notes: str = "", again: bool = False) -> list[str]:
     temperatures = shop.tester_temperatures[:1] if again else shop.tester_temperatures
 
     async def one(number: int, temperature: float) -> str:
         span = f"tests/{step.path}/sample-{number}{'-again' if again else ''}"
         try:
-            return await shop.crew.write_tests(
-                work.task, work.plan, step, span, temperature=temperature, notes=notes
-            )
+            return await shop.crew.write_tests(work.task, work.plan, step, span, temperature=temperature, notes=notes)
         except ReplyRejected:
             return ""
 
@@ -229,14 +219,10 @@ async def _accepted(work: Work, shop: Workshop, samples: Mapping[str, list[str]]
     return await asyncio.to_thread(accept_tests, work.plan, samples, work.tree, shop.sandbox, shop.limits)
 
 
-async def _make(
-    work: Work, shop: Workshop, step: Step, span: str, unfinished: frozenset[str]
-) -> Evaluation | None:
+async def _make(work: Work, shop: Workshop, step: Step, span: str, unfinished: frozenset[str]) -> Evaluation | None:
     present = work.tree.texts.get(step.path, "")
     brief = Brief(work.task, work.plan, step, f"{span}/build/{step.path}", _modules(work, step), present)
-    return await build_step(
-        brief, _bench(work, shop, step, unfinished), shop.crew, shop.effort, shop.recorder
-    )
+    return await build_step(brief, _bench(work, shop, step, unfinished), shop.crew, shop.effort, shop.recorder)
 
 
 async def _build(
@@ -302,12 +288,8 @@ def _followers(work: Work, path: str, old: str) -> list[tuple[str, str]]:
     before, after = interface_of(old), interface_of(work.tree.texts[path])
     changed = changed_names(before, after)
     steps = {step.path for step in work.plan.steps if step.kind == "source"}
-    why = (
-        f"The interface of {path} changed ({', '.join(sorted(changed))}). Follow it:\n{fenced(render(after))}"
-    )
-    return [
-        (dependent, why) for dependent in affected(work.tree.texts, {path: changed}) if dependent in steps
-    ]
+    why = f"The interface of {path} changed ({', '.join(sorted(changed))}). Follow it:\n{fenced(render(after))}"
+    return [(dependent, why) for dependent in affected(work.tree.texts, {path: changed}) if dependent in steps]
 
 
 async def _rewrite_test(work: Work, shop: Workshop, culprit: Culprit, span: str) -> Work:
@@ -342,9 +324,7 @@ async def _rewrite_test(work: Work, shop: Workshop, culprit: Culprit, span: str)
     return replace(work, accepted=accepted, plan=bound, reopened=reopened)
 
 
-def _record_cascade(
-    work: Work, shop: Workshop, span: str, reasons: Mapping[str, str], done: list[str]
-) -> None:
+def _record_cascade(work: Work, shop: Workshop, span: str, reasons: Mapping[str, str], done: list[str]) -> None:
     graph = import_graph(work.tested_tree.texts)
     touched = {d for path in done for d in graph.all_dependents(path)} - set(done)
     shop.recorder.record(

@@ -14,8 +14,9 @@ MAX_CLOSERS = 40
 
 _TAGS = r"(?:think|thinking|thought|reasoning)"
 _THINK_OPEN = re.compile(rf"\s*(?:<{_TAGS}>|\[THINK\])")
-# A closing tag counts at the start or end of its line only: elsewhere it is text in a string of the code.
-_THINK_CLOSE = re.compile(rf"(?m)^[ \t]*(?:</{_TAGS}>|\[/THINK\])|(?:</{_TAGS}>|\[/THINK\])[ \t]*$")
+_THINK_END = re.compile(rf"</{_TAGS}>|\[/THINK\]")
+# Without an opening tag, a closing one counts at an edge of its line only: elsewhere it is in a string.
+_THINK_LINE = re.compile(rf"(?m)^[ \t]*(?:{_THINK_END.pattern})|(?:{_THINK_END.pattern})[ \t]*$")
 _FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([^`]*?)[ \t]*$")
 _MARKER = re.compile(r"^[ \t]*<<<+ ?(/?[A-Z][^<>\n]*?) ?>>>+[ \t]*$")
 
@@ -33,28 +34,24 @@ class Block:
 
 
 def clean(text: str) -> str:
-    """Without byte order marks at its start, and with one kind of line end."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff\u200b")
+    """Without byte order marks, and with one kind of line end."""
+    return re.sub("(?m)^[\ufeff\u200b]+", "", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def after_thinking(text: str, good: Callable[[str], bool]) -> str:
-    """The reply without its thinking, whether or not its tags were opened or closed.
-
-    A tag inside a fenced block that is `good` belongs to the code.
-    """
+def after_thinking(text: str) -> list[str]:
+    """The reply without its thinking, however its tags are opened and closed; likeliest reading first."""
     opened = _THINK_OPEN.match(text)
-    spans = [block.span for block in fenced(text, good) if block.closed and good(block.text)]
-    closes = [
-        close
-        for close in _THINK_CLOSE.finditer(text)
-        if not any(start <= close.start() < end for start, end in spans)
-    ]
-    for close in reversed(closes):
-        if text[close.end() :].strip():
-            return text[close.end() :]
+    closes = {close.end() for close in _THINK_LINE.finditer(text)}
+    if opened and (first := _THINK_END.search(text)):
+        closes.add(first.end())
+    rests = [text[end:] for end in sorted(closes, reverse=True) if text[end:].strip()]
     if closes:
-        return "" if opened else text[: closes[0].start()]
-    return text[opened.end() :] if opened else text
+        return rests or ["" if opened else _THINK_END.sub("", text)]
+    return [text[opened.end() :] if opened else text]
+
+
+def holds_thinking_tag(text: str) -> bool:
+    return bool(_THINK_END.search(text))
 
 
 def fenced(text: str, good: Callable[[str], bool]) -> list[Block]:
@@ -81,23 +78,22 @@ def fenced(text: str, good: Callable[[str], bool]) -> list[Block]:
     return blocks
 
 
-def marked(text: str) -> list[Block]:
+def marked(text: str, good: Callable[[str], bool]) -> list[Block]:
     """Regions between lines such as <<<CONTENT>>> and <<<END>>>, also where one of the two is missing."""
     lines = text.split("\n")
-    marks = [(i, match[1]) for i, line in enumerate(lines) if (match := _MARKER.match(line))]
-    if not marks:
-        return []
-    ends = [*(i for i, _ in marks), len(lines)]
-    regions = [
-        Block("\n".join(lines[i + 1 : end]), words, _above(lines, i))
-        for (i, words), end in zip(marks, ends[1:], strict=True)
-        if not _is_end(words)
-    ]
-    return regions or [Block("\n".join(lines[: marks[0][0]]))]
-
-
-def without_markers(text: str) -> str:
-    return "\n".join(line for line in text.split("\n") if not _MARKER.match(line))
+    marks = {i: match[1] for i, line in enumerate(lines) if (match := _MARKER.match(line))}
+    blocks: list[Block] = []
+    done = 0
+    for start, words in marks.items():
+        if start < done or _is_end(words):
+            continue
+        ends = [i for i in marks if i > start] or [len(lines)]
+        bodies = {end: "\n".join(lines[start + 1 : end]) for end in ends[:MAX_CLOSERS]}
+        done = next((end for end, body in bodies.items() if good(body)), ends[0])
+        blocks.append(Block(bodies[done], words, _above(lines, start)))
+    ends = [i for i, words in marks.items() if _is_end(words)]
+    unopened = ends[-1:] if 2 * len(ends) > len(marks) else []
+    return [*blocks, *(Block("\n".join(lines[:end])) for end in unopened)]
 
 
 def is_fence(line: str) -> bool:
@@ -131,10 +127,7 @@ def _offsets(lines: Sequence[str]) -> list[int]:
 def _closes(line: str, opening: re.Match[str]) -> bool:
     closing = _FENCE.match(line)
     return bool(
-        closing
-        and not closing[3]
-        and closing[2].startswith(opening[2])
-        and len(closing[1]) <= len(opening[1]) + 3
+        closing and not closing[3] and closing[2].startswith(opening[2]) and len(closing[1]) <= len(opening[1]) + 3
     )
 
 

@@ -49,9 +49,7 @@ def _noun(item: Function | Class | Variable) -> str:
     return {Function: "function", Class: "class", Variable: "name"}[type(item)]
 
 
-def _compare(
-    source: Interface, demand: Function | Class | Variable, found: Function | Class | Variable
-) -> list[str]:
+def _compare(source: Interface, demand: Function | Class | Variable, found: Function | Class | Variable) -> list[str]:
     match demand, found:
         case Function(), Function():
             return _compare_functions(f"`{demand.name}`", demand, found)
@@ -162,9 +160,7 @@ def _compare_classes(source: Interface, demand: Class, found: Class) -> Iterator
     family, complete = _family(source, found)
     if _real_bases(demand) and not _real_bases(found):
         yield f"class `{demand.name}` must derive from {', '.join(_real_bases(demand))}."
-    members = {field.name for cls in family for field in cls.fields} | {
-        m.name for c in family for m in c.methods
-    }
+    members = {field.name for cls in family for field in cls.fields} | {m.name for c in family for m in c.methods}
     complete = complete and "__getattr__" not in members
     for method in demand.methods:
         own = next((m for cls in family if (m := cls.method(method.name))), None)
@@ -240,9 +236,7 @@ def _constructor(cls: Class, family: list[Class]) -> Function | None:
     if cls.is_dataclass or any(base.endswith("NamedTuple") for base in cls.bases):
         parts = {f.name: f for ancestor in reversed(family) for f in ancestor.fields if _is_init_field(f)}
         keywords = any("kw_only=True" in decorator for decorator in cls.decorators)
-        parameters = sorted(
-            (_field_parameter(f, keywords) for f in parts.values()), key=lambda p: p.kind != "standard"
-        )
+        parameters = sorted((_field_parameter(f, keywords) for f in parts.values()), key=lambda p: p.kind != "standard")
         return Function("__init__", tuple(parameters))
     return None
 
@@ -255,7 +249,5 @@ def _is_init_field(field: Variable) -> bool:
 def _field_parameter(field: Variable, keywords: bool) -> Parameter:
     made_by_call = (field.value or "").partition("(")[0].endswith("field")
     default = None if made_by_call and "default" not in (field.value or "") else field.value
-    kind: Kind = (
-        "keyword-only" if keywords or (made_by_call and "kw_only=True" in (field.value or "")) else "standard"
-    )
+    kind: Kind = "keyword-only" if keywords or (made_by_call and "kw_only=True" in (field.value or "")) else "standard"
     return Parameter(field.name, kind, field.annotation, default)

@@ -27,9 +27,7 @@ MARGIN = 0.1
 SHOWN = 0.34
 """Least likeness of a region worth showing to the model."""
 
-_FORMAT = (
-    "Write each edit as\n<<<<<<< SEARCH\nlines as they are\n=======\nlines as they should be\n>>>>>>> REPLACE"
-)
+_FORMAT = "Write each edit as\n<<<<<<< SEARCH\nlines as they are\n=======\nlines as they should be\n>>>>>>> REPLACE"
 _SEARCH = re.compile(r"^\s*<{5,9} ?SEARCH\b.*$", re.I)
 _DIVIDER = re.compile(r"^\s*={5,9}\s*$")
 _REPLACE = re.compile(r"^\s*>{5,9} ?REPLACE\b.*$", re.I)
@@ -60,7 +58,7 @@ Matcher = Callable[[Sequence[str], Sequence[str], Sequence[str]], list[_Match]]
 
 def parse_edits(reply: str) -> tuple[Edit, ...]:
     """The edit blocks of a reply. Raises EditRejected when there is none or one is malformed."""
-    lines = after_thinking(clean(reply), lambda _: True).split("\n")
+    lines = after_thinking(clean(reply))[0].split("\n")
     edits: list[Edit] = []
     at = 0
     while at < len(lines):
@@ -81,9 +79,7 @@ def apply_edits(text: str, edits: Sequence[Edit], *, language: Literal["python",
     """The text with every edit made. Raises EditRejected, for the model to read, when one cannot be."""
     crlf = "\r\n" in text and "\n" not in text.replace("\r\n", "")
     lines = _lines(text.replace("\r\n", "\n") if crlf else text)
-    matches = sorted(
-        (_match(lines, edit, i + 1) for i, edit in enumerate(edits)), key=lambda m: (m.start, m.end)
-    )
+    matches = sorted((_match(lines, edit, i + 1) for i, edit in enumerate(edits)), key=lambda m: (m.start, m.end))
     for first, second in pairwise(matches):
         if second.start < first.end:
             raise EditRejected(f"Two edits change line {second.start + 1}; join them into one.")
@@ -110,9 +106,7 @@ def _check_block(block: Sequence[str], number: int, *, found: bool) -> None:
     if not found or any(_SEARCH.match(line) for line in block):
         raise EditRejected(f"Edit {number} is not complete. {_FORMAT}")
     if dividers > 1:
-        raise EditRejected(
-            f"Edit {number} has {dividers} lines of `=======`; one must part SEARCH from REPLACE."
-        )
+        raise EditRejected(f"Edit {number} has {dividers} lines of `=======`; one must part SEARCH from REPLACE.")
 
 
 def _edit(search: Sequence[str], replace: Sequence[str]) -> Edit:
@@ -166,11 +160,7 @@ def _lines(text: str) -> list[str]:
 
 def _exact(lines: Sequence[str], search: Sequence[str], replace: Sequence[str]) -> list[_Match]:
     size = len(search)
-    return [
-        _Match(i, i + size, tuple(replace))
-        for i in _windows(lines, size)
-        if [*lines[i : i + size]] == [*search]
-    ]
+    return [_Match(i, i + size, tuple(replace)) for i in _windows(lines, size) if [*lines[i : i + size]] == [*search]]
 
 
 def _trailing_space(lines: Sequence[str], search: Sequence[str], replace: Sequence[str]) -> list[_Match]:
@@ -193,12 +183,7 @@ def _similar(lines: Sequence[str], search: Sequence[str], replace: Sequence[str]
     if len(search) < 3:
         return []
     sizes = [size for size in range(len(search) - 2, len(search) + 3) if size >= 3]
-    spans = [
-        (i, i + size)
-        for size in sizes
-        for i in _windows(lines, size)
-        if _anchored(lines, i, i + size, search)
-    ]
+    spans = [(i, i + size) for size in sizes for i in _windows(lines, size) if _anchored(lines, i, i + size, search)]
     ranked = sorted(((_likeness(lines[a:b], search), a, b) for a, b in spans), reverse=True)
     if not ranked or ranked[0][0] < SIMILAR:
         return []
@@ -262,10 +247,7 @@ def _nearest(lines: Sequence[str], search: Sequence[str]) -> str:
     """The region most like the search, numbered; a count of shared lines picks the few worth comparing."""
     size = min(len(search), len(lines))
     wanted = Counter(line.strip() for line in search if line.strip())
-    shared = [
-        (sum((wanted & Counter(map(str.strip, lines[i : i + size]))).values()), i)
-        for i in _windows(lines, size)
-    ]
+    shared = [(sum((wanted & Counter(map(str.strip, lines[i : i + size]))).values()), i) for i in _windows(lines, size)]
     few = sorted(shared, key=lambda pair: (-pair[0], pair[1]))[:200]
     likeness, start = max((_likeness(lines[i : i + size], search), -i) for _, i in few)
     if likeness < SHOWN:
@@ -286,11 +268,7 @@ def _check_parses(text: str) -> None:
     except SyntaxError as error:
         lines = text.split("\n")
         at = min(max(error.lineno or 1, 1), len(lines))
-        region = "\n".join(
-            f"{i:>4}| {lines[i - 1]}" for i in range(max(1, at - 3), min(len(lines), at + 2) + 1)
-        )
-        raise EditRejected(
-            f"After the edits the file does not parse: {error.msg} at line {at}.\n{region}"
-        ) from error
+        region = "\n".join(f"{i:>4}| {lines[i - 1]}" for i in range(max(1, at - 3), min(len(lines), at + 2) + 1))
+        raise EditRejected(f"After the edits the file does not parse: {error.msg} at line {at}.\n{region}") from error
     if too_deep(tree):
         raise EditRejected("After the edits the file is nested far too deeply.")

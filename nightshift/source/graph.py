@@ -75,9 +75,7 @@ def import_graph(texts: Mapping[str, str]) -> ImportGraph:
 def affected(texts: Mapping[str, str], changed: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """Files that use one of the changed names (path -> names), what they depend on first."""
     graph = import_graph(texts)
-    hit = {
-        path for path in graph.uses if any(_is_hit(graph, path, of, names) for of, names in changed.items())
-    }
+    hit = {path for path in graph.uses if any(_is_hit(graph, path, of, names) for of, names in changed.items())}
     return _ordered(hit, graph)
 
 
@@ -132,9 +130,7 @@ def _ordered(paths: Collection[str], graph: ImportGraph) -> tuple[str, ...]:
         ready = next(
             path
             for path in remaining
-            if not any(
-                other in reach[path] and path not in reach[other] for other in remaining if other != path
-            )
+            if not any(other in reach[path] and path not in reach[other] for other in remaining if other != path)
         )
         remaining.remove(ready)
         order.append(ready)

@@ -40,9 +40,7 @@ class Project:
     def of(texts: Mapping[str, str]) -> Project:
         paths = tuple(path for path in texts if path.endswith(".py"))
         parsed = {path: parse_or_none(texts[path]) for path in paths}
-        names = [(_literal_name(path), path) for path in paths] + [
-            (module_name(path), path) for path in paths
-        ]
+        names = [(_literal_name(path), path) for path in paths] + [(module_name(path), path) for path in paths]
         modules = {name: path for name, path in names if name}
         return Project(
             paths,

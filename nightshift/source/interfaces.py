@@ -66,9 +66,7 @@ def signatures(source: str) -> str:
 def _interface(tree: ast.Module) -> Interface:
     nodes = [*statements(tree.body)]
     functions = _by_name(_functions(nodes))
-    classes = _by_name(
-        _class(node) for node in nodes if isinstance(node, ast.ClassDef) and _is_public(node.name)
-    )
+    classes = _by_name(_class(node) for node in nodes if isinstance(node, ast.ClassDef) and _is_public(node.name))
     taken = {f.name for f in functions} | {c.name for c in classes}
     constants = _by_name(v for v in _variables(nodes) if v.name not in taken)
     imports = tuple(dict.fromkeys(item for node in nodes for item in _imports(node)))
@@ -140,9 +138,7 @@ def _class(node: ast.ClassDef) -> Class:
     fields = [*_variables(body)]
     known = taken | {field.name for field in fields}
     fields += [v for v in _attributes(body, annotated=not plain.is_dataclass) if v.name not in known]
-    return Class(
-        plain.name, plain.bases, decorators, _by_name(f for f in fields if f.name not in taken), methods
-    )
+    return Class(plain.name, plain.bases, decorators, _by_name(f for f in fields if f.name not in taken), methods)
 
 
 def _variables(nodes: Sequence[ast.stmt]) -> Iterator[Variable]:
@@ -164,9 +160,7 @@ def _variables(nodes: Sequence[ast.stmt]) -> Iterator[Variable]:
 def _value(node: ast.expr | None) -> str | None:
     if node is None:
         return None
-    keep = is_literal(node) or dotted(node).endswith(
-        "field"
-    )  # dataclasses.field says what a constructor takes
+    keep = is_literal(node) or dotted(node).endswith("field")  # dataclasses.field says what a constructor takes
     text = ast.unparse(node) if keep else "..."
     return text if len(text) <= MAX_VALUE else "..."
 

@@ -25,14 +25,14 @@ def extract_json(text: str, *, stop_reason: StopReason = "stop") -> Any:
     if not text.strip():
         raise ReplyRejected("empty", "The reply is empty; answer with one JSON object.")
     whole = _decoded(text)
-    body = text if whole is not None else after_thinking(text, lambda block: _decoded(block) is not None)
+    body = text if whole is not None else after_thinking(text)[0]
     blocks = [block.text for block in fenced(body, lambda block: _decoded(block) is not None)]
     for values in ([whole], [_decoded(body)], map(_decoded, blocks), _embedded(body)):
         found = sorted((value for value in values if value is not None), key=_json_rank)
         if found:
             refuse_unencodable(json.dumps(found[-1], ensure_ascii=False))
             return found[-1]
-    _reject_json(body)
+    raise _fault(body)
 
 
 def _decoded(text: str) -> dict[str, Any] | list[Any] | None:
@@ -75,25 +75,21 @@ def _json_rank(value: dict[str, Any] | list[Any]) -> tuple[bool, int]:
     return isinstance(value, dict), len(json.dumps(value))
 
 
-def _reject_json(text: str) -> NoReturn:
+def _fault(text: str) -> ReplyRejected:
     if runs_away(text, times=20, words=False) or repeats_inside(text):
-        raise ReplyRejected(
-            "degenerate", "The reply repeats itself without end; answer with one JSON object."
-        )
+        return ReplyRejected("degenerate", "The reply repeats itself without end; answer with one JSON object.")
     start = min((i for i in (text.find("{"), text.find("[")) if i >= 0), default=-1)
     if start < 0 and declines(text):
-        raise ReplyRejected("refused", "The reply declines the task; answer with one JSON object.")
+        return ReplyRejected("refused", "The reply declines the task; answer with one JSON object.")
     if start < 0:
-        raise ReplyRejected(
-            "no_code", "The reply holds no JSON; answer with one JSON object and nothing else."
-        )
+        return ReplyRejected("no_code", "The reply holds no JSON; answer with one JSON object and nothing else.")
     try:
         json.loads(text[start:])
-    except RecursionError as error:
-        raise ReplyRejected("unparsable", "The JSON is nested far too deeply.") from error
+    except RecursionError:
+        return ReplyRejected("unparsable", "The JSON is nested far too deeply.")
     except ValueError as error:
-        raise ReplyRejected(*_json_fault(text[start:], error)) from error
-    raise ReplyRejected("unparsable", "The reply holds no JSON object.")
+        return ReplyRejected(*_json_fault(text[start:], error))
+    return ReplyRejected("unparsable", "The reply holds no JSON object.")
 
 
 def _json_fault(text: str, error: ValueError) -> tuple[str, str]:

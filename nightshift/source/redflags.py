@@ -26,9 +26,7 @@ def refuse_unencodable(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ReplyRejected(
-            "unparsable", f"The reply holds a character no file can store: {error}."
-        ) from error
+        raise ReplyRejected("unparsable", f"The reply holds a character no file can store: {error}.") from error
 
 
 def declines(text: str) -> bool:

@@ -119,14 +119,8 @@ def _parametrized(node: DefNode) -> set[str]:
     """Parameters that `parametrize` fills."""
     found: set[str] = set()
     for decorator in node.decorator_list:
-        named = (
-            isinstance(decorator, ast.Call)
-            and dotted(decorator.func).endswith("parametrize")
-            and decorator.args
-        )
-        if isinstance(decorator, ast.Call) and named and is_literal(decorator.args[0]):
-            value = ast.literal_eval(decorator.args[0])
-            found |= {
-                part.strip() for part in (value.split(",") if isinstance(value, str) else map(str, value))
-            }
+        match decorator:
+            case ast.Call(args=[names, *_]) if dotted(decorator).endswith("parametrize") and is_literal(names):
+                value = ast.literal_eval(names)
+                found |= {str(name).strip() for name in (value.split(",") if isinstance(value, str) else value)}
     return found

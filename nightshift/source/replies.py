@@ -12,20 +12,29 @@ import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Literal, NoReturn
+from typing import Literal
 
 from nightshift.domain import StopReason
 from nightshift.errors import ReplyRejected
 from nightshift.source.blocks import (
+    MAX_CLOSERS,
     Block,
     after_thinking,
     clean,
     fenced,
+    holds_thinking_tag,
     is_fence,
     marked,
     paragraphs_from_end,
     split_inline_fences,
-    without_markers,
+)
+from nightshift.source.json_replies import extract_json
+from nightshift.source.redflags import (
+    declines,
+    refuse_cut_short,
+    refuse_unencodable,
+    repeats_inside,
+    runs_away,
 )
 from nightshift.source.substance import check_substance
 from nightshift.source.syntax import is_docstring, parse, parse_or_none, too_deep
@@ -54,9 +63,7 @@ _LOOKS_LIKE_CODE = re.compile(
 )
 
 
-def extract_code(
-    text: str, *, stop_reason: StopReason = "stop", language: Language = "python", path: str = ""
-) -> str:
+def extract_code(text: str, *, stop_reason: StopReason = "stop", language: Language = "python", path: str = "") -> str:
     """The file a reply carries, ending in one line feed. Raises ReplyRejected.
 
     `path`, when known, prefers the block that names it where a reply holds several files.
@@ -84,20 +91,35 @@ def _tidy(code: str) -> str:
 def _python_file(text: str, path: str) -> str:
     if _is_module(text):
         return text
-    body = after_thinking(text, _is_module)
-    if not body.strip():
+    whole = _best(text, path)
+    if whole and holds_thinking_tag(whole):  # the code is about such tags
+        return whole
+    bodies = after_thinking(text)
+    if not bodies[0].strip():
         raise ReplyRejected("empty", "The reply ends after its thinking; answer with the complete file.")
-    for attempt in (body, split_inline_fences(body)):
-        found = [
-            (_rank(block, path, code), code) for block in _candidates(attempt) if (code := _module_in(block))
-        ]
-        if found:
-            return max(found, key=lambda pair: pair[0])[1]
-    raise _python_fault(body)
+    code = next((code for body in bodies if (code := _best(body, path))), None)
+    if code is None:
+        raise _python_fault(bodies[0])
+    return code
+
+
+def _best(text: str, path: str) -> str | None:
+    """The likeliest file in the text, unless a larger one was meant and does not parse."""
+    for attempt in (text, split_inline_fences(text)):
+        found = [(_rank(block, path, code), code) for block in _candidates(attempt) if (code := _module_in(block))]
+        code = max(found, default=((), ""))[1]
+        if code and len(code) >= _longest_broken(attempt):
+            return code
+    return None
+
+
+def _longest_broken(text: str) -> int:
+    blocks = [block for block in fenced(text, _is_parsable) if _tag(block) in _PYTHON_TAGS - {""} or not block.closed]
+    return max((len(block.text) for block in blocks if not _module_in(block)), default=0)
 
 
 def _candidates(text: str) -> Iterator[Block]:
-    for region in [*marked(text), Block(text)]:
+    for region in [*marked(text, _is_parsable), Block(text)]:
         for block in fenced(region.text, _is_parsable):
             yield Block(block.text, block.info or region.info, block.before, block.span, block.closed)
         for code in _unfenced(region.text):
@@ -117,10 +139,8 @@ def _unfenced(text: str) -> Iterator[str]:
         start -= 1
     lines = lines[start:]
     yield "\n".join(lines)
-    for end, line in enumerate(lines):
-        if is_fence(line):
-            yield "\n".join(lines[:end])
-            break
+    for end in [end for end, line in enumerate(lines) if is_fence(line)][:MAX_CLOSERS]:
+        yield "\n".join(lines[:end])
     for end, paragraph in paragraphs_from_end(lines):
         if any(_LOOKS_LIKE_CODE.match(line) or is_fence(line) for line in paragraph):
             return
@@ -132,7 +152,7 @@ def _module_in(block: Block) -> str | None:
     accept = _is_parsable if _tag(block) in _PYTHON_TAGS - {""} else _is_module
     variants = (
         block.text,
-        without_markers(block.text),
+        *(region.text for region in marked(block.text, accept)),
         _plain_spaces(block.text),
         textwrap.dedent(block.text),
     )
@@ -140,9 +160,7 @@ def _module_in(block: Block) -> str | None:
 
 
 def _plain_spaces(text: str) -> str:
-    return re.sub(
-        "[\u200b\u200c\u200d\u2060\ufeff]", "", re.sub("[\u00a0\u2000-\u200a\u202f\u3000]", " ", text)
-    )
+    return re.sub("[\u200b\u200c\u200d\u2060\ufeff]", "", re.sub("[\u00a0\u2000-\u200a\u202f\u3000]", " ", text))
 
 
 def _rank(block: Block, path: str, code: str) -> tuple[int, bool, int]:
@@ -155,12 +173,8 @@ def _tag(block: Block) -> str:
 
 
 def _named(block: Block, path: str) -> int:
-    """How well the block is said to be the file: 2 by its path, 0 not at all, -1 when it is said to be another."""
-    named = (
-        _FILE_NAME.search(block.info)
-        or _FILE_LINE.match(block.before)
-        or _FILE_LINE.match(_first(block.text))
-    )
+    """How well the block is said to be the file: 2 by its path, -1 when it is said to be another one."""
+    named = _FILE_NAME.search(block.info) or _FILE_LINE.match(block.before) or _FILE_LINE.match(_first(block.text))
     if not named:
         return 0
     name = PurePosixPath(named[named.lastindex or 0])
@@ -186,36 +200,32 @@ def _is_module(text: str) -> bool:
 
 
 def _does_something(node: ast.stmt) -> bool:
-    return (
-        not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call | ast.Await) or is_docstring(node)
-    )
+    return not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call | ast.Await) or is_docstring(node)
 
 
-def _reject_python(text: str) -> NoReturn:
+def _python_fault(text: str) -> ReplyRejected:
     blocks = [block for block in fenced(text, _is_parsable) if _tag(block) in _PYTHON_TAGS]
     code = max((block.text for block in blocks), key=len, default="\n".join([*_unfenced(text)][:1]))
     if runs_away(text, times=20, words=False) or repeats_inside(text):
-        raise ReplyRejected("degenerate", "The reply repeats itself without end; answer with the file once.")
+        return ReplyRejected("degenerate", "The reply repeats itself without end; answer with the file once.")
     if blocks and not code.strip():
-        raise ReplyRejected("empty", "The fenced block is empty; answer with the complete file in it.")
+        return ReplyRejected("empty", "The fenced block is empty; answer with the complete file in it.")
     if not code.strip():
-        _reject_prose(text)
+        return _prose_fault(text)
     if _is_incomplete(code) or not all(block.closed for block in blocks):
-        raise ReplyRejected("truncated", "The code ends in the middle; answer with the complete file.")
+        return ReplyRejected("truncated", "The code ends in the middle; answer with the complete file.")
     try:
         parse(textwrap.dedent(code))
     except SyntaxError as error:
         where = f"line {error.lineno}: {(error.text or '').strip()!r}" if error.lineno else "the file"
-        raise ReplyRejected("unparsable", f"The code does not parse: {error.msg} at {where}.") from error
-    _reject_prose(text)
+        return ReplyRejected("unparsable", f"The code does not parse: {error.msg} at {where}.")
+    return _prose_fault(text)
 
 
-def _reject_prose(text: str) -> NoReturn:
+def _prose_fault(text: str) -> ReplyRejected:
     if declines(text):
-        raise ReplyRejected("refused", "The reply declines the task; answer with the complete file.")
-    raise ReplyRejected(
-        "no_code", "The reply holds no code; answer with the complete file in one fenced block."
-    )
+        return ReplyRejected("refused", "The reply declines the task; answer with the complete file.")
+    return ReplyRejected("no_code", "The reply holds no code; answer with the file in one fenced block.")
 
 
 def _is_incomplete(code: str) -> bool:
@@ -230,10 +240,10 @@ def _is_incomplete(code: str) -> bool:
 
 
 def _text_file(text: str, path: str) -> str:
-    body = after_thinking(text, lambda _: True)
+    body = after_thinking(text)[0]
     if not body.strip():
         raise ReplyRejected("empty", "The reply ends after its thinking; answer with the complete file.")
-    regions = marked(body)
+    regions = marked(body, lambda _: True)
     region = max(regions, key=lambda r: (_named(r, path), len(r.text))) if regions else Block(body)
     markdown = path.endswith((".md", ".markdown"))
     blocks = [_nested(region.text, markdown)] if markdown else fenced(region.text, lambda _: True)
@@ -244,7 +254,7 @@ def _text_file(text: str, path: str) -> str:
     if not best.text.strip():
         raise ReplyRejected("empty", "The file in the reply is empty; answer with the complete file.")
     if best is whole and not regions and declines(whole.text) and len(whole.text) < 600:
-        _reject_prose(whole.text)
+        raise _prose_fault(whole.text)
     return best.text
 
 

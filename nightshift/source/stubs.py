@@ -1,8 +1,8 @@
 """Importable stubs of planned modules: every signature, no behaviour.
 
-A check that passes on a tree of these proves nothing, so nothing here may be right by accident: functions answer
-None (or 0 in variant 1), and defaults and constants are None whatever the plan says. Enum members and constructors
-work, because a test must fail by its assertion and not while it is being collected.
+A check that passes on a tree of these proves nothing, so nothing here may be right by accident: functions
+answer None (or 0 in variant 1), defaults and constants are None whatever the plan says. Enum members and
+constructors work, because a test must fail by its assertion and not while it is being collected.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from nightshift.domain import Plan
 from nightshift.source.interfaces import parse_interface
 from nightshift.source.shapes import Class, Function, Import, Parameter, Variable, render_parameters
 
-_HEAD = """from __future__ import annotations
-
-import enum, typing
+_HEAD = """import enum, typing
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 """
@@ -81,9 +79,7 @@ def _bases_first(classes: Iterable[Class]) -> list[Class]:
     waiting, ordered = [*classes], list[Class]()
     while waiting:
         names = {cls.name for cls in waiting}
-        ready = [
-            cls for cls in waiting if not names - {cls.name} & set(map(_base_name, cls.bases))
-        ] or waiting[:1]
+        ready = [cls for cls in waiting if not names - {cls.name} & set(map(_base_name, cls.bases))] or waiting[:1]
         ordered += ready
         waiting = [cls for cls in waiting if cls not in ready]
     return ordered
@@ -143,11 +139,7 @@ def _fields(cls: Class, shaped: bool, bases: list[str]) -> list[str]:
 
 
 def _field_type(field: Variable) -> str:
-    return (
-        "typing.ClassVar"
-        if (field.annotation or "").startswith(("ClassVar", "typing.ClassVar"))
-        else "object"
-    )
+    return "typing.ClassVar" if (field.annotation or "").startswith(("ClassVar", "typing.ClassVar")) else "object"
 
 
 def _function(function: Function, answer: str) -> str:

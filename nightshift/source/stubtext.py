@@ -14,9 +14,7 @@ _ADVICE = (
     "Write one definition per line, such as `def add(a: int, b: int) -> int: ...`, "
     "`class Task:` with its fields and methods indented below, or `LIMIT: int = 3`."
 )
-_NOT_CODE = re.compile(
-    r"""(?P<quote>\"{3}|'{3}).*?(?P=quote)|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\#[^\n]*""", re.S
-)
+_NOT_CODE = re.compile(r"""(?P<quote>\"{3}|'{3}).*?(?P=quote)|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\#[^\n]*""", re.S)
 _HEADER = re.compile(r"\s*(?:async\s+def|def|class)\b")
 
 
@@ -31,9 +29,7 @@ def repaired_stub(text: str) -> ast.Module:
         tree = parse(text)
     except SyntaxError as error:
         line = (error.text or "").strip()
-        raise ValueError(
-            f"Line {error.lineno} of the interface is not a signature: {line!r}. {_ADVICE}"
-        ) from error
+        raise ValueError(f"Line {error.lineno} of the interface is not a signature: {line!r}. {_ADVICE}") from error
     if too_deep(tree):
         raise ValueError(f"The interface is nested far too deeply. {_ADVICE}")
     _refuse_expressions(tree.body, "")

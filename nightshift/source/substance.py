@@ -19,18 +19,20 @@ MAX_CHARS = 200_000
 """Longer files are not looked at."""
 
 _PLACEHOLDER = re.compile(
-    r"""^\W*(?:todo|fixme|xxx)\b\W*(?:implement|complete|finish|fill|write)
-    |^\W*(?:todo|fixme|xxx)\b\W*add\ (?:the\ |your\ )?(?:code|logic|implementation|body)
+    r"""^\W*(?:todo|fixme|xxx)\b\W*(?:implement|complete|finish|fill)
+    |^\W*(?:todo|fixme|xxx)\b\W*(?:add|write)\ (?:the\ |your\ )?(?:code|logic|implementation|body|me|this)\b
     |\byour\ (?:code|implementation|logic)\ (?:goes\ )?here\b
     |\b(?:implementation|code|logic|body)\ goes\ here\b
-    |^\W*implement(?:ation)?\ (?:this|me|here|later|the\ (?:method|function)\ here)
-    |\brest\ of\ (?:the\ |your\ |this\ )?(?:\w+\ )?(?:code|file|implementation|class|module|method|function|test)s?\b
-    |\b(?:existing|remaining|other|previous)\ (?:code|method|function|test|import|implementation)s?\b
-        .*\b(?:here|unchanged|same|remains?|omitted|as\ before)\b
+    |^\W*implement(?:ation)?\ (?:this|me|here|later)\W*$
+    |^\W*(?:the\ )?(?:rest|remainder)\ of\ (?:the\ |your\ |this\ )?(?:\w+\ )?
+        (?:code|file|implementation|class|module|method|function|test)(?:s|es)?
+        (?:\ (?:is|are|remains?|stays?|goes))?
+        (?:\ (?:the\ )?(?:unchanged|same|here|as\ before|omitted|as\ is))?\W*$
+    |^\W*(?:\w+\ ){0,3}(?:existing|remaining|other|previous)\ (?:code|method|function|test|import)s?\b
+        .*\b(?:here|unchanged|same|remains?|omitted|as\ before)\W*$
     |^\W*(?:same|unchanged)\ as\ (?:before|above|original)
     |^\W*(?:\.\.\.|…)\W*$
-    |^\W*(?:\.\.\.|…).*\b(?:existing|rest|remaining|unchanged|same|other|omitted)\b
-    |\bremains?\ (?:unchanged|the\ same)\W*$""",
+    |^\W*(?:\.\.\.|…).*\b(?:existing|rest|remaining|unchanged|same|other|omitted)\b""",
     re.I | re.X,
 )
 _FOREIGN_COMMENT = re.compile(r"<!--(.*?)-->|/\*(.*?)\*/|^\s*(?://|\#)(.*)$", re.S | re.M)
@@ -120,10 +122,7 @@ def _is_abstract(node: DefNode) -> bool:
 
 def _is_deliberate(node: ast.ClassDef) -> bool:
     """A class whose methods are empty on purpose."""
-    bases = {
-        dotted(base.value if isinstance(base, ast.Subscript) else base).rpartition(".")[2]
-        for base in node.bases
-    }
+    bases = {dotted(base.value if isinstance(base, ast.Subscript) else base).rpartition(".")[2] for base in node.bases}
     metaclass = any(keyword.arg == "metaclass" for keyword in node.keywords)
     return metaclass or bool(bases & _ABSTRACT_BASES) or bool(_DELIBERATE.match(node.name))
 

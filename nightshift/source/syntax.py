@@ -42,11 +42,7 @@ def too_deep(tree: ast.AST) -> bool:
 
 
 def is_docstring(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def without_docstring(body: Sequence[ast.stmt]) -> list[ast.stmt]:

@@ -20,7 +20,7 @@ class Fact:
 
 
 def facts_by_test(tree: ast.Module) -> dict[str, list[Fact]]:
-    """Claims of each test about imported functions called with literals; objects have state and are left out."""
+    """Claims of each test about imported functions called with literals; objects are left out."""
     origins = _origins(tree)
     return {unit.name: [*_facts(unit.node, origins)] for unit in units_of(tree)}
 
@@ -47,18 +47,14 @@ def _origins(tree: ast.Module) -> dict[str, str]:
         if isinstance(node, ast.Import):
             origins.update({bound_name(a): a.name if a.asname else bound_name(a) for a in node.names})
         elif isinstance(node, ast.ImportFrom):
-            origins.update(
-                {a.asname or a.name: f"{'.' * node.level}{node.module}.{a.name}" for a in node.names}
-            )
+            source = "." * node.level + (node.module or "")
+            origins.update({bound_name(a): f"{source}.{a.name}" for a in node.names})
     return origins
 
 
 def _facts(test: ast.AST, origins: dict[str, str]) -> Iterator[Fact]:
-    local = {node.arg for node in ast.walk(test) if isinstance(node, ast.arg)} | {
-        node.id
-        for node in ast.walk(test)
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
-    }
+    local = {node.arg for node in ast.walk(test) if isinstance(node, ast.arg)}
+    local |= {n.id for n in ast.walk(test) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     for node in ast.walk(test):
         match node:
             case ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq() | ast.Is()], comparators=[right])):

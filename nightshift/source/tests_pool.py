@@ -55,13 +55,8 @@ def contradicted(samples: Sequence[str]) -> tuple[str, ...]:
     """Pooled names of tests whose claims of some call most other samples deny, agreeing on another value."""
     votes = [[fact for facts in facts_by_test(parse(text)).values() for fact in facts] for text in samples]
     pooled = pool_tests(samples)
-    return tuple(
-        name
-        for name, facts in facts_by_test(parse(pooled.text)).items()
-        if any(
-            all(is_outvoted(f, votes) for f in facts if f.call == call) for call in {f.call for f in facts}
-        )
-    )
+    claims = facts_by_test(parse(pooled.text))
+    return tuple(name for name, facts in claims.items() if _is_denied(facts, votes))
 
 
 def _is_denied(facts: Sequence[Fact], votes: Sequence[Sequence[Fact]]) -> bool:
@@ -110,8 +105,7 @@ class _Sample:
         """The statement as written, less some of the statements in it."""
         first, last = line_span(self.lines, self.tree, node)
         crowded = any(
-            other is not node and other.lineno <= last and (other.end_lineno or 0) > first
-            for other in self.tree.body
+            other is not node and other.lineno <= last and (other.end_lineno or 0) > first for other in self.tree.body
         )
         if crowded:
             return ast.unparse(node)
@@ -149,13 +143,9 @@ def _add(pool: _Pool, index: int, sample: _Sample) -> None:
 def _renames(pool: _Pool, sample: _Sample) -> dict[str, str]:
     """New names for what this sample defines differently, and for what changes its meaning by that."""
     names: dict[str, str] = {}
-    taken = {node.id for node in ast.walk(sample.tree) if isinstance(node, ast.Name)} | set(
-        _forms(sample, {})
-    )
-    while clashes := [
-        name for name, form in _forms(sample, names).items() if not _agrees(pool, name, form, names)
-    ]:
-        name = clashes[0]
+    taken = {node.id for node in ast.walk(sample.tree) if isinstance(node, ast.Name)}
+    taken |= set(_forms(sample, names))
+    while (name := _clash(pool, sample, names)) is not None:
         fresh = (new for new in _suffixed(name, after=names.get(name, name)) if new not in taken)
         names[name] = next(new for new in fresh if _fits(pool, sample, name, {**names, name: new}))
     return names
@@ -229,26 +219,21 @@ def _add_function(pool: _Pool, index: int, sample: _Sample, node: ast.stmt, name
     pool.origin.setdefault(pool.tests[key], set()).add(index)
 
 
-def _add_class(
-    pool: _Pool, index: int, sample: _Sample, node: ast.ClassDef, names: Mapping[str, str]
-) -> None:
+def _add_class(pool: _Pool, index: int, sample: _Sample, node: ast.ClassDef, names: Mapping[str, str]) -> None:
     """Tests that a class of the same shape holds already are left out of this one."""
-    changed = renamed(node, names)
-    here, there = (units_of(ast.Module([cls], [])) for cls in (node, changed))
-    keys = [_key(unit) for unit in there]
-    last = {unit.name: i for i, unit in enumerate(here)}  # of two methods with one name Python keeps the last
-    fresh = [i for i in last.values() if keys[i] not in pool.tests and keys.index(keys[i]) == i]
+    here, there = (units_of(ast.Module([cls], [])) for cls in (node, renamed(node, names)))
+    live = {unit.name: i for i, unit in enumerate(here)}.values()  # of two methods with one name the last counts
+    keys = {i: _key(there[i]) for i in live}
+    fresh = {key: i for i, key in reversed(keys.items()) if key not in pool.tests}.values()
     if fresh:
         name = _claimed(pool, node.name)
+        kept = [here[i] for i in fresh]
         pool.tests |= {keys[i]: here[i].name.replace(node.name, name, 1) for i in fresh}
-        gone = [
-            outermost_empty(unit, [here[i] for i in fresh]) for i, unit in enumerate(here) if i not in fresh
-        ]
-        text = sample.text_of(node, without=gone)
+        text = sample.text_of(node, without=[outermost_empty(unit, kept) for unit in here if unit not in kept])
         if uses(node, names):
             text = ast.unparse(renamed(parse(text).body[0], names))
         pool.parts.append(_with_name(text, node.name, name))
-    for key in (keys[i] for i in last.values()):
+    for key in keys.values():
         pool.origin.setdefault(pool.tests[key], set()).add(index)
 
 
@@ -258,9 +243,8 @@ def _key(unit: TestUnit) -> tuple[str, str]:
 
 
 def _without_tests(owner: ast.ClassDef) -> ast.ClassDef:
-    rest = [
-        node for node in without_docstring(owner.body) if not (is_test_function(node) or is_test_class(node))
-    ]
+    body = without_docstring(owner.body)
+    rest = [node for node in body if not (is_test_function(node) or is_test_class(node))]
     bare = ast.ClassDef("Test", owner.bases, owner.keywords, rest or [ast.Pass()], owner.decorator_list)
     return ast.copy_location(bare, owner)
 
@@ -294,16 +278,13 @@ def _laid_out(pool: _Pool) -> str:
 def _import_lines(keys: Sequence[tuple[str, str, str]]) -> list[str]:
     """One line a module; `from __future__` first, where Python wants it."""
     taken: dict[str, list[str]] = {}
-    plain = []
+    lines = []
     for module, original, local in keys:
-        if original:
+        if original == "*":
+            lines.append(f"from {module} import *")
+        elif original:
             taken.setdefault(module, []).append(original if local == original else f"{original} as {local}")
         else:
-            plain.append(f"import {module}" + ("" if local == module.partition(".")[0] else f" as {local}"))
-    lines = [
-        f"from {module} import {', '.join(names)}" for module, names in taken.items() if "*" not in names
-    ]
-    lines += [
-        f"from {module} import {name}" for module, names in taken.items() if "*" in names for name in names
-    ]
-    return sorted([*plain, *lines], key=lambda line: not line.startswith("from __future__"))
+            lines.append(f"import {module}" + ("" if local == module.partition(".")[0] else f" as {local}"))
+    lines += [f"from {module} import {', '.join(names)}" for module, names in taken.items()]
+    return sorted(lines, key=lambda line: not line.startswith("from __future__"))

@@ -17,6 +17,7 @@ _SKIPS = {
     "unittest.skip", "unittest.skipIf", "unittest.skipUnless", "unittest.SkipTest",
     "unittest.expectedFailure",
 }  # fmt: skip
+_HIDING = {"__test__", "collect_ignore", "collect_ignore_glob"}
 _KILLS = {"os._exit", "os.abort", "os.kill", "os.killpg", "signal.raise_signal"}
 _EXITS = {"sys.exit", "exit", "quit", "SystemExit"}
 _PROTECTED = {"pytest", "_pytest", "unittest", "builtins"}
@@ -74,13 +75,10 @@ def _skips(tree: ast.Module, names: dict[str, str]) -> str | None:
     for node, name in _mentions(tree, names):
         if name in _SKIPS or name.endswith(".skipTest"):
             return f"It skips or excuses tests with {name} at line {node.lineno}."
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in _HIDING:
-            return f"It hides tests with {node.id} at line {node.lineno}."
+    for node, name in _mentions(tree, names):
+        if name in _HIDING and isinstance(getattr(node, "ctx", None), ast.Store):
+            return f"It hides tests with {name} at line {node.lineno}."
     return None
-
-
-_HIDING = {"__test__", "collect_ignore", "collect_ignore_glob"}
 
 
 def _ends_the_process(tree: ast.Module, names: dict[str, str]) -> str | None:
@@ -124,10 +122,8 @@ def _touches_modules(tree: ast.Module, names: dict[str, str]) -> str | None:
     for node, name in _mentions(tree, names):
         if name == "sys.modules" and id(node) not in asked:
             return f"It modifies sys.modules at line {node.lineno}."
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and node.value == "sys.modules":
-            return f"It modifies sys.modules at line {node.lineno}."
-    return None
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value == "sys.modules")
+    return next((f"It modifies sys.modules at line {text.lineno}." for text in texts), None)
 
 
 def _bends_pytest(tree: ast.Module, names: dict[str, str]) -> str | None:

@@ -102,9 +102,7 @@ def open_workspace(
 class Workspace:
     """A locked workspace and the run's own tree; `close` gives back the lock and leaves the tree."""
 
-    def __init__(
-        self, path: Path, room: Path, start: Start, repository: Repository | None, lock: place.Lock
-    ) -> None:
+    def __init__(self, path: Path, room: Path, start: Start, repository: Repository | None, lock: place.Lock) -> None:
         self.path = path
         """The user's folder."""
         self.runs = path / place.OWN / "runs"
@@ -121,9 +119,7 @@ class Workspace:
         self._branch: Branch | None = None
         if start.base:
             if repository is None:
-                raise Refused(
-                    f"{path} was a git repository when the run began and git no longer finds one there."
-                )
+                raise Refused(f"{path} was a git repository when the run began and git no longer finds one there.")
             self._branch = Branch(repository, start.branch, room / "index", start.base)
         self._lock = lock
 
@@ -284,9 +280,7 @@ def _carried(path: Path, globs: tuple[str, ...]) -> list[str]:
             raise ConfigError(f"[workspace] carry: {glob!r} must be a pattern inside the workspace.")
     named = [found.relative_to(path).as_posix() for glob in globs for found in path.glob(glob)]
     return [
-        file
-        for file in files.everything(path)
-        if any(file == name or file.startswith(f"{name}/") for name in named)
+        file for file in files.everything(path) if any(file == name or file.startswith(f"{name}/") for name in named)
     ]
 
 

@@ -32,9 +32,7 @@ def make_base(repository: Repository, index: Path, run_id: str, *, with_changes:
     tree = git.snapshot(repository, index)
     if tree == git.tree_of(repository, head):
         return Base(head, head, when)
-    message = (
-        f"Snapshot of uncommitted changes\n\nTaken by Nightshift before run {run_id}; not part of its work."
-    )
+    message = f"Snapshot of uncommitted changes\n\nTaken by Nightshift before run {run_id}; not part of its work."
     return Base(head, git.commit_tree(repository, tree, head, message, when), when)
 
 

@@ -179,8 +179,6 @@ def explained(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(
-                f"No space left to write {place}: free some and continue with --resume."
-            ) from error
+            raise DiskFull(f"No space left to write {place}: free some and continue with --resume.") from error
         reason = error.strerror or str(error)
         raise Refused(f"{place} cannot be written: {reason}; nothing was changed there.") from error

@@ -64,9 +64,7 @@ class Repository:
             raise Refused(f"git {args[0]} failed in {self.top}: {said}")
         return result.stdout
 
-    def attempt(
-        self, *args: str, stdin: bytes = b"", index: Path | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
+    def attempt(self, *args: str, stdin: bytes = b"", index: Path | None = None) -> subprocess.CompletedProcess[bytes]:
         located = {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.top)}
         chosen = {"GIT_INDEX_FILE": str(index)} if index else {}
         return _git(args, self.top, located | dict(self.env) | chosen, stdin)
@@ -82,9 +80,7 @@ def find_repository(workspace: Path) -> Repository | None:
 
     Raises Refused for a repository that has no files to work on.
     """
-    place = _git(
-        ("rev-parse", "--absolute-git-dir", "--is-bare-repository", "--is-inside-work-tree"), workspace, {}
-    )
+    place = _git(("rev-parse", "--absolute-git-dir", "--is-bare-repository", "--is-inside-work-tree"), workspace, {})
     if place.returncode != 0:
         said = place.stderr.decode(errors="replace").strip()
         if "not a git repository (or any" in said:
@@ -134,9 +130,7 @@ def snapshot(repository: Repository, index: Path) -> str:
     if own.exists():
         shutil.copy2(own, index)
     if repository.run("ls-files", "--unmerged", "-z", index=index):
-        raise Refused(
-            f"{repository.top} has unresolved merge conflicts: resolve them or leave them out: --base HEAD."
-        )
+        raise Refused(f"{repository.top} has unresolved merge conflicts: resolve them or leave them out: --base HEAD.")
     repository.run("add", "--update", index=index)
     return repository.run("write-tree", index=index).decode().strip()
 
@@ -228,9 +222,7 @@ def fast_forward(repository: Repository, branch: str, start: str | None) -> str:
     return "" if result.returncode == 0 else f"not merged: {result.stderr.decode(errors='replace').strip()}"
 
 
-def _git(
-    args: Sequence[str], cwd: Path, env: dict[str, str], stdin: bytes = b""
-) -> subprocess.CompletedProcess[bytes]:
+def _git(args: Sequence[str], cwd: Path, env: dict[str, str], stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     options = [part for setting in QUIET for part in ("-c", setting)]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     own = {

@@ -41,9 +41,7 @@ def prepared(path: Path) -> Path:
     """The workspace as an absolute path, made when only itself was missing. Raises ConfigError, Refused."""
     path = Path(os.path.abspath(path))
     if not str(path).isprintable():
-        raise ConfigError(
-            f"workspace {str(path)!r}: its name has control or invisible characters; rename it."
-        )
+        raise ConfigError(f"workspace {str(path)!r}: its name has control or invisible characters; rename it.")
     if not path.exists():
         if not path.parent.is_dir():
             raise ConfigError(f"workspace {path}: its parent folder does not exist; make it first.")
@@ -78,9 +76,7 @@ def own_folder(workspace: Path) -> Path:
         folder.mkdir(exist_ok=True)
         if folder.is_symlink() or not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(None, "it is a link, or not yours to write in")
-        descriptor = os.open(
-            folder / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644
-        )
+        descriptor = os.open(folder / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write("*\n")
     return folder

@@ -1,0 +1,97 @@
+"""Killed anywhere, a run is resumed by replay: the same end, and no question asked twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from runs import Done, run, start
+from scenario import RIGHT, TASK, WRONG, Scenario, fence
+from servers import Asked, Reply, ScriptedServer
+
+pytestmark = pytest.mark.slow
+
+
+def two_attempts() -> Scenario:
+    return Scenario(
+        {
+            "builder": lambda prompt: fence(RIGHT if "MARKER-ADVICE" in prompt else WRONG),
+            "repairer": fence(WRONG),
+        }
+    )
+
+
+def test_kill_9_anywhere_resumes_to_the_same_end_without_asking_twice(tmp_path: Path) -> None:
+    """Several kills in one run, each at a random moment; a request may be repeated only when it was in flight."""
+    chance = random.Random(7)
+    scenario, kills = two_attempts(), 0
+    asked: list[str] = []
+
+    def reply(request: Asked) -> Reply:
+        asked.append(request.system + request.prompt + str(request.get("options")))
+        return Reply(scenario.reply(request.system, request.prompt), delay=0.15)
+
+    workspace, home = tmp_path / "w", tmp_path / "home"
+    with ScriptedServer("ollama", reply) as server:
+        flags = ("--workspace", str(workspace), "--endpoint", server.url)
+        process = start(*flags, TASK, cwd=tmp_path, home=home)
+        while process.poll() is None and kills < 5:
+            waited = len(asked) + chance.randint(1, 3)
+            while len(asked) < waited and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, 0.3))
+            if process.poll() is not None:
+                break
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            kills += 1
+            process = start(
+                *flags,
+                "--resume",
+                cwd=tmp_path,
+                home=home,
+                extra={"PYTHONHASHSEED": str(kills), "TMPDIR": str(_folder(tmp_path, kills))},
+            )
+        out, err = process.communicate(timeout=120)
+    done = Done(process.returncode, out, err, workspace)
+    assert kills >= 3
+    assert done.code == 0, err
+    assert done.result["attempts"] == 2
+    assert (workspace / "calculator.py").read_text() == RIGHT
+    assert len(asked) - len(set(asked)) <= kills * server.slots
+    assert len(done.kinds("asked")) == done.result["usage"]["calls"] == len(asked)
+
+
+def _folder(tmp_path: Path, number: int) -> Path:
+    folder = tmp_path / f"another-tmp-{number}"
+    folder.mkdir()
+    return folder
+
+
+def test_a_finished_run_resumed_asks_nothing_and_ends_the_same(tmp_path: Path) -> None:
+    scenario = two_attempts()
+    workspace, home = tmp_path / "w", tmp_path / "home"
+    with ScriptedServer("ollama", lambda a: scenario.reply(a.system, a.prompt)) as server:
+        first = run("--endpoint", server.url, TASK, workspace=workspace, home=home)
+        asked = len(server.requests)
+        (workspace / "calculator.py").unlink()
+        again = run("--endpoint", server.url, "--resume", workspace=workspace, home=home)
+        assert len(server.requests) == asked
+    assert (first.code, again.code) == (0, 0), again.stderr
+    same = ("status", "exit_reason", "proof", "criteria", "tests", "attempts")
+    assert {k: first.result[k] for k in same} == {k: again.result[k] for k in same}
+
+
+def test_a_larger_budget_goes_on_where_the_smaller_one_ended(tmp_path: Path) -> None:
+    scenario = two_attempts()
+    workspace, home = tmp_path / "w", tmp_path / "home"
+    with ScriptedServer("ollama", lambda a: scenario.reply(a.system, a.prompt)) as server:
+        first = run("--endpoint", server.url, "--max-calls", "5", TASK, workspace=workspace, home=home)
+        assert first.code == 4
+        again = run("--endpoint", server.url, "--max-calls", "50", "--resume", workspace=workspace, home=home)
+        assert again.code == 0, again.stderr
+        assert len(server.requests) == again.result["usage"]["calls"]
