@@ -10,17 +10,14 @@ from nightshift.bootstrap import ensure_venv, run_program
 
 ensure_venv()
 
-import argparse
 import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from agents import Agents
-from config import Config, load
+from config import Config
 from nightshift.acceptance import Accepted
 from nightshift.checks import run_command_check
 from nightshift.domain import (
@@ -33,13 +30,13 @@ from nightshift.domain import (
     Tree,
     Verdict,
 )
-from nightshift.errors import ConfigError, ReplyRejected
+from nightshift.errors import ReplyRejected
 from nightshift.evidence import of_verdict
 from nightshift.explore import overview
 from nightshift.judge import judge, standing_tests
 from nightshift.limits import Progress, stuck, tree_hash
 from nightshift.plan import user_criteria
-from nightshift.records import as_json, find_run, proof_of
+from nightshift.records import as_json, proof_of
 from nightshift.search.build import Effort
 from nightshift.search.planning import Ground, make_plan
 from nightshift.search.work import (
@@ -52,20 +49,8 @@ from nightshift.search.work import (
     without_analyst,
     write_tests,
 )
-from nightshift.workspace import fresh_folder
-from session import (
-    CHECKOUT,
-    VERSION,
-    Order,
-    Session,
-    Site,
-    checked_task,
-    demo_task,
-    plan_of_start,
-    read_plan_file,
-    read_task,
-    started_with,
-)
+from options import read_order
+from session import Session, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +201,7 @@ def _passed_message(verdict: Verdict) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """The composition root: options become an order, the session opens the doors, and the loop runs between them."""
-    session = Session(read_order(_parser().parse_args(argv), os.environ), os.environ)
+    session = Session(read_order(argv, os.environ), os.environ)
 
     async def work() -> RunResult | None:
         doors = await session.open()
@@ -242,169 +227,6 @@ def rules_of(config: Config) -> Rules:
         tests=tests,
         verify_network=config.verify.network,
     )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="orchestrator.py",
-        description="Does one task: explores, plans, builds, tests, diagnoses; ends with proof or an honest handoff.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("task", nargs="?", help="what to build, in plain words")
-    add("--task-file", metavar="FILE", help="read the task from a file; - is standard input")
-    add(
-        "--workspace",
-        metavar="DIR",
-        help="where to work (default: the current directory); made if its parent exists",
-    )
-    add("--config", metavar="FILE", help="a further configuration file")
-    add(
-        "--verify",
-        metavar="CMD",
-        action="append",
-        default=[],
-        help="a command that proves the task; trusted; repeatable",
-    )
-    add("--resume", metavar="RUN", nargs="?", const="", help="go on with a run: its id, or the newest")
-    add("--demo", action="store_true", help="run on the embedded tape: no model server needed")
-    add("--record-tape", action="store_true", help="with --demo: record the tape anew from your model server")
-    add(
-        "--endpoint",
-        metavar="URL",
-        action="append",
-        help="a model server; any port, with or without /v1; repeatable",
-    )
-    add("--model", metavar="NAME", help="the model for every role that has none of its own")
-    add(
-        "--role",
-        metavar="ROLE=MODEL[@URL]",
-        action="append",
-        default=[],
-        help="a model for one role; repeatable",
-    )
-    add("--serve-gguf", metavar="FILE", help="start llama-server on this model file (not available yet)")
-    add(
-        "--allow-remote",
-        action="store_true",
-        default=None,
-        help="allow model servers outside private networks",
-    )
-    add("--attempts", metavar="N", type=int, help="attempts before giving up (default 3)")
-    add("--candidates", metavar="N", type=int, help="source candidates for a file (default 3)")
-    add("--max-minutes", metavar="M", type=float, help="budget of time (default 120)")
-    add("--max-calls", metavar="N", type=int, help="budget of generation requests (default 200)")
-    add("--max-tokens", metavar="N", type=int, help="budget of tokens, prompts included (default 2000000)")
-    add(
-        "--in-place",
-        action="store_true",
-        default=None,
-        help="work in the workspace itself, without isolation",
-    )
-    add(
-        "--base",
-        choices=("snapshot", "HEAD"),
-        help="start from your tracked changes too (default), or from HEAD",
-    )
-    add("--branch", metavar="NAME", default="", help="name of the branch the work is left on")
-    add("--merge", action="store_true", help="fast-forward a clean checkout on success")
-    add("--no-memory", action="store_true", help="neither recall nor learn lessons")
-    add(
-        "--unsafe-no-sandbox",
-        action="store_true",
-        help="run generated code without isolation; said in every report",
-    )
-    add("--dry-run", action="store_true", help="plan only, and print the plan")
-    add("--plan", metavar="FILE", help="run this plan, as printed by --dry-run and edited")
-    add("--quiet", action="store_true", help="only the last line")
-    add("--verbose", action="store_true", help="every call too")
-    add("--json", action="store_true", help="the result on standard output as JSON")
-    add("--version", action="version", version=f"nightshift {VERSION}")
-    return parser
-
-
-EXAMPLES = """examples:
-  python3 orchestrator.py "Build a task tracker CLI with JSON persistence"
-  python3 orchestrator.py --workspace ~/code/app --verify "python3 -m pytest -q" "Add a --json flag to the list command"
-  python3 orchestrator.py --demo
-  python3 orchestrator.py --resume --workspace ~/code/app
-
-exit codes: 0 passed, 1 not done, 2 usage, 3 no model server, 4 budget, 5 refused, 70 defect, 130/143 interrupted"""
-
-
-def read_order(options: argparse.Namespace, environ: Mapping[str, str]) -> Order:
-    """Raises ConfigError and TaskError."""
-    if options.serve_gguf:
-        raise ConfigError("--serve-gguf is not available yet: start `llama-server -m FILE` yourself, it will be found")
-    given = _overrides(options)
-    prompt = _task_text(options)
-    workspace = _workspace(options, prompt)
-    resume = find_run(workspace, options.resume) if options.resume is not None else None
-    earlier = started_with(resume) if resume else {}
-    overrides = {**earlier.get("overrides", {}), **given}
-    config = load(overrides, environ, workspace, Path(options.config) if options.config else None)
-    task = earlier.get("task") or {"prompt": prompt, "verify": [*config.verify.commands, *options.verify]}
-    return Order(
-        task=checked_task(Task(task["prompt"], tuple(task["verify"]))),
-        config=config,
-        workspace=workspace,
-        overrides=overrides,
-        resume=resume,
-        demo=options.demo or bool(earlier.get("demo")),
-        record_tape=options.record_tape,
-        merge=options.merge,
-        branch=options.branch,
-        plan=read_plan_file(Path(options.plan)) if options.plan else plan_of_start(earlier),
-        dry_run=options.dry_run,
-        unsafe=options.unsafe_no_sandbox,
-        quiet=options.quiet,
-        verbose=options.verbose,
-        as_json=options.json,
-    )
-
-
-def _overrides(options: argparse.Namespace) -> dict[str, Any]:
-    """The flags that are settings, by configuration key."""
-    roles: dict[str, list[str]] = {}
-    for text in options.role:
-        role, found, target = text.partition("=")
-        if not found:
-            raise ConfigError(f"--role {text}: write ROLE=MODEL or ROLE=MODEL@URL")
-        roles.setdefault(f"roles.{role}", []).append(target)
-    flags = {
-        "attempts": options.attempts,
-        "candidates.count": options.candidates,
-        "limits.minutes": options.max_minutes,
-        "limits.calls": options.max_calls,
-        "limits.tokens": options.max_tokens,
-        "endpoints": options.endpoint,
-        "model": options.model,
-        "allow_remote": options.allow_remote,
-        "workspace.in_place": options.in_place,
-        "workspace.base": options.base,
-        "memory.enabled": False if options.no_memory else None,
-        **roles,
-    }
-    return {key: value for key, value in flags.items() if value is not None}
-
-
-def _task_text(options: argparse.Namespace) -> str:
-    if options.task and options.task_file:
-        raise ConfigError("give the task as text or with --task-file, not both")
-    if options.task_file:
-        return read_task(options.task_file)
-    return options.task or (demo_task() if options.demo else "")
-
-
-def _workspace(options: argparse.Namespace, prompt: str) -> Path:
-    """The current directory, unless that is Nightshift's own checkout: its files are not what a task is about."""
-    if options.workspace:
-        return Path(options.workspace).expanduser().absolute()
-    here = Path.cwd()
-    if options.resume is None and (options.demo or here == CHECKOUT or CHECKOUT in here.parents):
-        return fresh_folder(prompt)
-    return here
 
 
 if __name__ == "__main__":

@@ -15,11 +15,10 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from agents import Agents, Settings
-from config import Config, paths, public
+from config import paths, public
 from librarian import curate
 from memory import Memory
 from nightshift.domain import (
@@ -31,17 +30,16 @@ from nightshift.domain import (
     Recorder,
     RunResult,
     Sandbox,
-    Task,
     Tree,
     Verdict,
 )
-from nightshift.errors import BudgetExceeded, ConfigError, NightshiftError, Refused, TaskError
+from nightshift.errors import BudgetExceeded, NightshiftError, Refused
 from nightshift.limits import Budget
 from nightshift.llm.connect import connect
 from nightshift.llm.tape import TapeModel
 from nightshift.prompting import bullets
 from nightshift.recorded import Meter, RecordedModel, RecordedSandbox
-from nightshift.records import Record, as_json, as_line, elapsed_of, from_json, read_trace
+from nightshift.records import Record, as_json, as_line, elapsed_of
 from nightshift.report.console import Console
 from nightshift.report.ending import write_ending
 from nightshift.sandbox.box import open_sandbox
@@ -54,91 +52,11 @@ from nightshift.sandbox.environment import (
 )
 from nightshift.search.planning import OpenBox, PlanRefused
 from nightshift.workspace import open_workspace
+from options import DEMO, VERSION, Order
 from trace_collector import Trace
 
-VERSION = "0.1.0"
-TASK_CHARS = 60_000
-"""More than this is a document, not a task; a 32k context could not hold it beside anything else."""
-CHECKOUT = Path(__file__).resolve().parent
-DEMO = CHECKOUT / "demo"
 DEMO_DELAY = 0.25
 """Seconds before each reply of the tape, so that one can watch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What was asked for, once options, files and environment are settled."""
-
-    task: Task
-    config: Config
-    workspace: Path
-    overrides: Mapping[str, Any]
-    """The flags given, by configuration key; a resumed run repeats them."""
-    resume: Path | None = None
-    demo: bool = False
-    record_tape: bool = False
-    merge: bool = False
-    branch: str = ""
-    plan: Plan | None = None
-    """The user's own, from --plan."""
-    dry_run: bool = False
-    unsafe: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    as_json: bool = False
-
-
-def checked_task(task: Task) -> Task:
-    if not task.prompt.strip():
-        raise TaskError('there is no task: python3 orchestrator.py "what to build"; --help shows examples')
-    if len(task.prompt) > TASK_CHARS:
-        raise TaskError(
-            f"the task has {len(task.prompt)} characters and at most {TASK_CHARS} fit a model's context: "
-            "say what to build, and put long material into files of the workspace"
-        )
-    return task
-
-
-def read_task(name: str) -> str:
-    try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"--task-file {name}: cannot be read: {error}") from error
-
-
-def demo_task() -> str:
-    return (DEMO / "task.txt").read_text(encoding="utf-8").strip()
-
-
-def started_with(run_dir: Path) -> Mapping[str, Any]:
-    """What a run was started with. Raises ConfigError when it holds nothing to resume."""
-    started = next((r for r in read_trace(run_dir / "trace.jsonl") if r.kind == "run_started"), None)
-    if started is None:
-        raise ConfigError(f"{run_dir} ended before it began, so there is nothing to resume: start the task anew")
-    return started.fields
-
-
-def new_run_id() -> str:
-    """Sorts by time; two runs of one second differ."""
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-
-
-def write_tape(records: Sequence[Record]) -> None:
-    """The calls of a run as the demo's tape."""
-    lines = [as_line(replace(r, fields={**r.fields, "key": ""})) for r in records if r.kind == "call"]
-    (DEMO / "tape.jsonl").write_bytes(b"".join(lines))
-
-
-def read_plan_file(path: Path) -> Plan:
-    """A plan as --dry-run prints it."""
-    try:
-        return from_json(Plan, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--plan {path}: not a plan as --dry-run prints it: {error}") from error
-
-
-def plan_of_start(started: Mapping[str, Any]) -> Plan | None:
-    return from_json(Plan, started["plan"]) if started.get("plan") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,3 +275,14 @@ class Session:
         changed = {path: text for path, text in tree.texts.items() if texts.get(path) != text}
         if changed:
             self._keep(changed, "The best tree of the run")
+
+
+def new_run_id() -> str:
+    """Sorts by time; two runs of one second differ."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+
+
+def write_tape(records: Sequence[Record]) -> None:
+    """The calls of a run as the demo's tape."""
+    lines = [as_line(replace(r, fields={**r.fields, "key": ""})) for r in records if r.kind == "call"]
+    (DEMO / "tape.jsonl").write_bytes(b"".join(lines))

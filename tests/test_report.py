@@ -207,6 +207,15 @@ def test_the_report_shows_the_matrix_the_evidence_and_the_grade_of_the_proof(tmp
         assert wanted in text, wanted
 
 
+def test_a_repair_is_shown_also_where_nothing_was_chosen(tmp_path: Path) -> None:
+    with Trace.create(tmp_path, "r") as trace:
+        sample.start(trace)
+        where = {"path": "tests/test_a.py", "outcome": "test rewritten", "detail": "contradicts the task"}
+        trace.record("repair", "attempt-2/tests/test_a.py/rewrite", **where)
+        records = trace.records()
+    assert "repair: test rewritten: contradicts the task" in _Tags(report_of(records)).text
+
+
 def test_a_user_check_that_took_part_changes_the_grade(tmp_path: Path) -> None:
     records = sample.passed_run(tmp_path, sample.TESTS, sample.USER)
     assert result_of(records)["proof"] == "mixed"

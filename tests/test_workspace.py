@@ -61,6 +61,7 @@ def content(folder: Path) -> dict[str, bytes]:
         ("{home}/..", "workspace_unsafe", "holds your home folder"),
         (str(CHECKOUT), "workspace_unsafe", "Nightshift's own checkout"),
         (str(CHECKOUT / "nightshift" / "llm"), "workspace_unsafe", "Nightshift's own checkout"),
+        ("{home}/into/made-by-a-test", "workspace_unsafe", "Nightshift's own checkout"),
         ("{home}/file.txt", "workspace_unsafe", "is not a folder"),
         ("{home}/file.txt/x", "invalid_config", "parent folder does not exist"),
         ("{home}/no/such", "invalid_config", "parent folder does not exist"),
@@ -76,6 +77,7 @@ def test_an_unsafe_or_impossible_workspace_is_refused(
     (home / "p" / ".nightshift" / "runs").mkdir(parents=True)
     (home / "file.txt").touch()
     (home / "link-home").symlink_to(home)
+    (home / "into").symlink_to(CHECKOUT / "nightshift")
     (home / "linked").mkdir()
     (home / "linked" / ".nightshift").symlink_to(tmp_path)
     monkeypatch.setenv("HOME", str(home))
@@ -83,8 +85,10 @@ def test_an_unsafe_or_impossible_workspace_is_refused(
         open_workspace(Path(place.format(home=home)), run_id="r", trees=tmp_path / "trees")
     assert refusal.value.exit_reason == exit_reason
     assert words in str(refusal.value)
+    assert not (home / "into" / "made-by-a-test").exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_an_unwritable_workspace_is_refused(tmp_path: Path) -> None:
     """/proc is unwritable for root too."""
     with pytest.raises(Refused, match=r"/proc/\d+/\.nightshift cannot be written"):

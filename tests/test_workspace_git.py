@@ -125,6 +125,7 @@ def dirty(repo: Repo) -> None:
     repo.write("untracked.py", "u\n")
     repo.write(".git/info/exclude", "ignored.txt\n")
     repo.write("ignored.txt", "i\n")
+    os.utime(repo.top / "d.py", (1, 1))  # a plain `git status` would now rewrite the index
 
 
 def test_a_dirty_checkout_is_worked_from_and_left_alone(repo: Repo, opened: Opener) -> None:
@@ -159,7 +160,7 @@ def test_a_dirty_checkout_is_worked_from_and_left_alone(repo: Repo, opened: Open
         "A",
         "new.py",
     ]
-    assert workspace.notes == ("1 untracked files take no part; [workspace] carry brings them",)
+    assert workspace.notes == ("untracked files that take no part: 1; [workspace] carry brings them",)
 
 
 def test_the_base_can_be_head_alone(repo: Repo, opened: Opener) -> None:
@@ -172,10 +173,42 @@ def test_the_base_can_be_head_alone(repo: Repo, opened: Opener) -> None:
 
 
 def test_a_change_of_the_same_size_in_the_same_instant_is_seen(repo: Repo, opened: Opener) -> None:
-    """git compares times; a copied index with a new time would hide such a change."""
-    repo.commit(a_py="1\n")
+    """git looks at the content of a file no older than the index; a copied index must not look newer."""
+    repo.git("config", "core.trustctime", "false")
+    repo.write("a.py", "1\n")
+    os.utime(repo.top / "a.py", (1e9, 1e9))
+    repo.commit()
     repo.write("a.py", "2\n")
+    for path in ("a.py", ".git/index"):
+        os.utime(repo.top / path, (1e9, 1e9))
     assert opened().tree().texts == {"a.py": "2\n"}
+
+
+def test_files_that_a_sparse_checkout_leaves_out_are_there(repo: Repo, opened: Opener) -> None:
+    repo.commit(in__a_py="1\n", out__b_py="1\n")
+    repo.git("sparse-checkout", "set", "in")
+    before = repo.state()
+    workspace = opened()
+    assert workspace.tree().texts.keys() == {"in/a.py", "out/b.py"}
+    workspace.write("out/b.py", "2\n")
+    workspace.deliver()
+    assert repo.git("diff", "--name-only", "main", BRANCH) == "out/b.py\n"
+    assert repo.state() == before
+
+
+@pytest.mark.parametrize(
+    "key", ["core.splitIndex", "core.untrackedCache", "core.autocrlf", "index.sparse", "merge.verifySignatures"]
+)
+def test_the_users_ways_with_git_change_nothing(repo: Repo, opened: Opener, key: str) -> None:
+    repo.git("config", key, "true")
+    dirty(repo)
+    before, inside = repo.state(), sorted(os.listdir(repo.top / ".git"))
+    workspace = opened()
+    workspace.write("a.py", "done\n")
+    workspace.deliver()
+    assert repo.state() == before
+    assert sorted(os.listdir(repo.top / ".git")) == inside
+    assert repo.show("a.py") == "done\n"
 
 
 def test_a_clean_checkout_gets_no_snapshot_and_an_unused_run_no_branch(repo: Repo, opened: Opener) -> None:
@@ -233,6 +266,13 @@ def test_modes_survive_and_odd_names_are_plain_names(repo: Repo, opened: Opener)
     workspace.deliver()
     assert repo.git("diff", "--summary", "main", BRANCH) == ""
     assert repo.git("diff", "-z", "--name-only", "main", BRANCH).split("\0")[:-1] == sorted(["run.py", *odd])
+
+
+def test_the_state_folder_may_be_named_from_here(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo.commit(a_py="1\n")
+    monkeypatch.chdir(tmp_path)
+    with open_workspace(Path("repo"), run_id="run-1", trees=Path("trees")) as workspace:
+        assert workspace.tree().texts == {"a.py": "1\n"}
 
 
 # Merging.
@@ -347,18 +387,22 @@ def test_a_conflict_is_refused_unless_it_is_left_out(repo: Repo, opened: Opener)
     assert repo.state() == before
 
 
-def test_a_subdirectory_is_a_workspace_of_its_own(repo: Repo, opened: Opener) -> None:
-    repo.commit(conftest_py="raise SystemExit\n", sub__a_py="1\n", sub2__a_py="1\n")
-    repo.write("sub/a.py", "edited\n")
+@pytest.mark.parametrize("sub", ["sub", "sub/deep er", ":(top)s[u]b*"])
+def test_a_subdirectory_is_a_workspace_of_its_own(repo: Repo, opened: Opener, sub: str) -> None:
+    repo.write(f"{sub}/a.py", "1\n")
+    repo.commit(conftest_py="raise SystemExit\n", sub2__a_py="1\n")
+    repo.write(f"{sub}/a.py", "edited\n")
+    repo.write(f"{sub}/untracked.py", "\n")
     repo.write("sub2/a.py", "edited too\n")
-    workspace = opened(repo.top / "sub")
+    workspace = opened(repo.top / sub)
+    assert "take no part: 1;" in workspace.notes[0]
     assert workspace.tree().texts == {"a.py": "edited\n"}
     workspace.write("b.py", "2\n")
     workspace.deliver()
-    assert repo.show("sub/b.py") == "2\n"
-    assert repo.show("sub/a.py") == "edited\n"
+    assert repo.show(f"{sub}/b.py") == "2\n"
+    assert repo.show(f"{sub}/a.py") == "edited\n"
     assert repo.show("conftest.py") == "raise SystemExit\n"
-    assert sorted(path.name for path in workspace.root.parent.iterdir()) == ["sub"]
+    assert [path.name for path in workspace.root.parent.iterdir()] == [workspace.path.name]
 
 
 @pytest.mark.parametrize("exclude", ["sub/\n", ""])
@@ -579,6 +623,7 @@ def test_in_place_touches_files_and_nothing_of_git(repo: Repo, opened: Opener) -
     workspace = opened(in_place=True)
     workspace.write("a.py", "2\n")
     assert workspace.commit_step(["a.py"], "a step") is None
+    assert workspace.git_state().branch == "main"
     assert (workspace.deliver().branch, repo.git("branch", "--list").split()) == (None, ["*", "main"])
     assert (repo.top / "a.py").read_text() == "2\n"
 

@@ -127,7 +127,7 @@ def _attempts(records: Sequence[Record]) -> Iterator[str]:
         own = [record for record in told if attempt_number(record) == number]
         if number or of_kind(own, "evaluation"):
             yield _tag("h2", f"Attempt {number}")
-        for path in dict.fromkeys(str(r.fields.get("path")) for r in of_kind(own, "evaluation", "selected")):
+        for path in dict.fromkeys(str(r.fields.get("path")) for r in of_kind(own, "evaluation", "selected", "repair")):
             yield from _step(path, [record for record in own if record.fields.get("path") == path])
         if number in judged:
             yield from _judged(judged[number])

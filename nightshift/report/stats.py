@@ -31,6 +31,7 @@ def stats_of(records: Sequence[Record]) -> dict[str, Any]:
         "attempts": len(attempts_of(told)),
         "wall_seconds": round(elapsed_of(records), 3),
         "usage": as_json(usage_of(told)),
+        "replies": len(calls),
         "roles": {role: _role_stats(told, role) for role in _roles(told)},
         "models": dict(Counter(str(r.fields.get("model_served") or r.fields.get("model_requested")) for r in calls)),
         "candidates": len(of_kind(told, "evaluation")),
@@ -45,15 +46,17 @@ def stats_of(records: Sequence[Record]) -> dict[str, Any]:
 
 def stats_lines(figures: dict[str, Any]) -> list[str]:
     """The same as a table and a list."""
-    rows = {**figures["roles"], "all": {**figures["usage"], "faults": sum(figures["faults"].values())}}
-    head = f"{'role':<10}  calls    prompt    cached completion  seconds faults"
-    rest = {name: value for name, value in figures.items() if name not in ("roles", "usage")}
+    total = {"replies": figures["replies"], "faults": sum(figures["faults"].values())}
+    rows = {**figures["roles"], "all": {**figures["usage"], **total}}
+    head = f"{'role':<10}   sent replies    prompt    cached completion  seconds faults"
+    rest = {name: value for name, value in figures.items() if name not in ("roles", "usage", "replies")}
     return [head, *(_row(role, row) for role, row in rows.items()), *(_entry(*item) for item in rest.items())]
 
 
 def _row(role: str, row: dict[str, Any]) -> str:
     tokens = f"{row['prompt_tokens']:>9} {row['cached_tokens']:>9} {row['completion_tokens']:>10}"
-    return f"{one_line(role):<10} {row['calls']:>6} {tokens} {row['model_seconds']:>8.1f} {row['faults']:>6}"
+    counts = f"{row['calls']:>6} {row['replies']:>7}"
+    return f"{one_line(role):<10} {counts} {tokens} {row['model_seconds']:>8.1f} {row['faults']:>6}"
 
 
 def _entry(name: str, value: Any) -> str:
@@ -68,4 +71,5 @@ def _roles(records: Iterable[Record]) -> list[str]:
 def _role_stats(records: Iterable[Record], role: str) -> dict[str, Any]:
     own = [record for record in records if record.fields.get("role") == role]
     usage = as_json(usage_of(own))
-    return {**usage, "model_seconds": round(usage["model_seconds"], 3), "faults": len(of_kind(own, "fault"))}
+    counts = {"replies": len(of_kind(own, "call")), "faults": len(of_kind(own, "fault"))}
+    return {**usage, "model_seconds": round(usage["model_seconds"], 3), **counts}

@@ -11,6 +11,7 @@ import os
 import py_compile
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -59,10 +60,10 @@ def open_sandbox(
 ) -> Box:
     """Tries the walls this machine may have, strongest first. Raises SandboxUnavailable when none holds."""
     if unsafe:
-        return Box(environment, Walls(none=True), scratch, parallel)
+        return make_box(environment, Walls(none=True), scratch, parallel)
     reasons = []
     for walls in (Walls(), Walls(overlay=False)):
-        box = Box(environment, walls, scratch, parallel)
+        box = make_box(environment, walls, scratch, parallel)
         reason = box.weakness()
         if not reason:
             return box
@@ -74,10 +75,22 @@ def open_sandbox(
     )
 
 
+def make_box(environment: Environment, walls: Walls, scratch: Path | None, parallel: int) -> Box:
+    place = scratch or Path(tempfile.gettempdir())
+    try:
+        return Box(environment, walls, place, parallel)
+    except OSError as error:
+        raise SandboxUnavailable(cannot_work(place, error)) from error
+
+
+def cannot_work(place: Path, error: OSError) -> str:
+    return f"The sandbox cannot work in {place}: {error}. Make room there or set TMPDIR."
+
+
 class Box:
     """Implements `domain.Sandbox`; safe to use from several threads at once."""
 
-    def __init__(self, environment: Environment, walls: Walls, scratch: Path | None, parallel: int) -> None:
+    def __init__(self, environment: Environment, walls: Walls, scratch: Path, parallel: int) -> None:
         self.isolation = walls.isolation
         self._environment, self._walls = environment, walls
         self._nest = Nest(scratch)
@@ -126,6 +139,7 @@ class Box:
 
     @contextmanager
     def _place(self, tree: Tree) -> Iterator[Place]:
+        self._supervisor.raise_if_closed()
         try:
             with self._nest.directory() as root:
                 place = Place(root, self._walls.none, self._tools)
@@ -136,10 +150,8 @@ class Box:
                         os.makedirs(path, exist_ok=True)
                 yield place
         except OSError as error:
-            where = self._nest.path.parent
-            raise SandboxUnavailable(
-                f"The sandbox cannot work in {where}: {error}. Make room there or set TMPDIR."
-            ) from error
+            self._supervisor.raise_if_closed()
+            raise SandboxUnavailable(cannot_work(self._nest.path.parent, error)) from error
 
     def _job(self, place: Place, argv: list[str], limits: ExecLimits, *, network: bool = False) -> Job:
         jail: dict[str, Any] | None = None

@@ -81,7 +81,7 @@ class Supervisor:
     def run(self, job: Job) -> Ended:
         with self._turns:
             with self._idle:
-                self._raise_if_closed()
+                self.raise_if_closed()
                 child = Child(job, self._launcher)
                 self._running.add(child)
             try:
@@ -104,9 +104,9 @@ class Supervisor:
         with self._idle:
             self._running.discard(child)
             self._idle.notify_all()
-            self._raise_if_closed()
+            self.raise_if_closed()
 
-    def _raise_if_closed(self) -> None:
+    def raise_if_closed(self) -> None:
         if self._closed:
             raise SandboxUnavailable("The sandbox is closed: open a new one to run anything.")
 

@@ -164,8 +164,8 @@ def allow(name: str, parent: int | None) -> None:
 
 
 class Nest:
-    def __init__(self, scratch: Path | None) -> None:
-        parent = Path(scratch or tempfile.gettempdir()).resolve()
+    def __init__(self, scratch: Path) -> None:
+        parent = scratch.resolve()
         parent.mkdir(parents=True, exist_ok=True)
         sweep(parent)
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))

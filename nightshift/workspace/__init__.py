@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Literal, Self
 
@@ -79,14 +79,14 @@ def open_workspace(
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id):
         raise ConfigError(f"run id {run_id!r}: only letters, digits, '.', '_' and '-' can be used.")
-    path = place.prepared(path)
-    if trees.resolve().is_relative_to(path):
+    path, trees = place.prepared(path), trees.resolve()
+    if trees.is_relative_to(path):
         raise ConfigError(f"{trees} lies inside the workspace {path}: set XDG_STATE_HOME to another folder.")
     own = place.own_folder(path)
     with ExitStack() as undo:
         lock = place.Lock(own)
         undo.callback(lock.release)
-        repository = None if in_place or not git.has_git() else git.find_repository(path)
+        repository = git.find_repository(path) if git.has_git() else None
         room = trees / run_id
         start = _read_start(room, reopen)
         if start is None:
@@ -233,7 +233,7 @@ def _begin(
     shutil.rmtree(room, ignore_errors=True)
     with files.explained(room):
         _root(room, repository).mkdir(parents=True)
-    carried = _carried(path, carry)
+    carried = _carried(path, carry) if carry else []
     if in_place:
         start = Start("in-place", "", None, tuple(files.listing(path)), ())
     elif repository:
@@ -258,16 +258,15 @@ def _begin_branch(
     begun = make_base(repository, index, run_id, with_changes=base == "snapshot", when=int(time.time()))
     tracked = [file for file in git.tracked(repository, index) if not is_secret(file)]
     git.check_out(repository, index, tracked, room / "tree")
-    extra = [file for file in carried if file not in set(tracked)]
-    files.copy_files(path, extra, _root(room, repository))
-    missing = git.untracked(repository) - len(extra)
-    notes = (f"{missing} untracked files take no part; [workspace] carry brings them",) if missing > 0 else ()
+    extra = files.copy_files(path, sorted({*carried} - {*tracked}), _root(room, repository))
+    missing = len(git.untracked(repository) - {*extra})
+    notes = (f"untracked files that take no part: {missing}; [workspace] carry brings them",) if missing else ()
     return Start("branch", branch, begun, tuple(sorted({*tracked, *extra})), notes)
 
 
 def _begin_copy(path: Path, room: Path, carried: list[str]) -> Start:
-    found = sorted({*(file for file in files.listing(path) if not is_secret(file)), *carried})
-    files.copy_files(path, found, room / "tree")
+    wanted = {*(file for file in files.listing(path) if not is_secret(file)), *carried}
+    found = files.copy_files(path, sorted(wanted), room / "tree")
     missing = not git.has_git() and (path / ".git").exists()
     notes = ("git is not installed: working in a copy, without a branch",) if missing else ()
     return Start("copy", "", None, tuple(found), notes)
@@ -278,10 +277,13 @@ def _carried(path: Path, globs: tuple[str, ...]) -> list[str]:
     for glob in globs:
         if not glob or glob.startswith("/") or ".." in glob.split("/"):
             raise ConfigError(f"[workspace] carry: {glob!r} must be a pattern inside the workspace.")
-    named = [found.relative_to(path).as_posix() for glob in globs for found in path.glob(glob)]
-    return [
-        file for file in files.everything(path) if any(file == name or file.startswith(f"{name}/") for name in named)
-    ]
+    named = {found.relative_to(path).as_posix() for glob in globs for found in path.glob(glob)}
+    return [file for file in files.everything(path) if named.intersection(_and_its_folders(file))]
+
+
+def _and_its_folders(file: str) -> Iterator[str]:
+    yield file
+    yield from map(str, PurePosixPath(file).parents)
 
 
 def _root(room: Path, repository: Repository | None) -> Path:

@@ -26,11 +26,11 @@ class Base:
 def make_base(repository: Repository, index: Path, run_id: str, *, with_changes: bool, when: int) -> Base:
     """Fills the index with what the run starts from."""
     head = git.state(repository).head
-    if not with_changes:
-        git.fill_index(repository, index, head)
-        return Base(head, head, when)
-    tree = git.snapshot(repository, index)
-    if tree == git.tree_of(repository, head):
+    before = git.tree_of(repository, head)
+    tree = git.snapshot(repository, index) if with_changes else before
+    # Read anew: the user's index may leave files out of the checkout.
+    git.fill_index(repository, index, tree)
+    if tree is None or tree == before:
         return Base(head, head, when)
     message = f"Snapshot of uncommitted changes\n\nTaken by Nightshift before run {run_id}; not part of its work."
     return Base(head, git.commit_tree(repository, tree, head, message, when), when)

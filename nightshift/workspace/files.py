@@ -60,7 +60,7 @@ def texts(root: Path) -> dict[str, str]:
     found, size = {}, 0
     for path in listing(root):
         cap = MAX_BYTES if path.endswith((".py", ".pyi")) else MAX_OTHER_TEXT
-        text = None if is_secret(path) else read_text(root, path, cap=cap)
+        text = read_text(root, path, cap=cap)
         if text is None or is_secret(path, text) or size + len(text) > MAX_TEXTS_BYTES:
             continue
         found[path] = text
@@ -89,15 +89,20 @@ def _walk(root: Path, at: PurePosixPath, skipped: frozenset[str]) -> Iterator[st
                 yield str(at / entry.name)
 
 
-def copy_files(source: Path, paths: Iterable[str], target: Path) -> None:
-    """Copies regular files with their modes. Raises Refused when they are too many to copy."""
-    left = MAX_TREE_BYTES
+def copy_files(source: Path, paths: Iterable[str], target: Path) -> list[str]:
+    """Copies regular files with their modes; those that vanish meanwhile are left out of the result."""
+    copied, left = [], MAX_TREE_BYTES
     for path in paths:
-        left -= (source / path).lstat().st_size
-        if left < 0:
-            raise Refused(f"{source} holds more than {MAX_TREE_BYTES >> 30} GB: choose a smaller workspace.")
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source / path, target / path, follow_symlinks=False)
+        with explained(target / path), suppress(FileNotFoundError):
+            left -= (source / path).lstat().st_size
+            if left < 0:
+                break
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / path, target / path, follow_symlinks=False)
+            copied.append(path)
+    if left < 0:
+        raise Refused(f"{source} holds more than {MAX_TREE_BYTES >> 30} GB: choose a smaller workspace.")
+    return copied
 
 
 def write_bytes(root: Path, path: str, content: bytes, *, staging: Path) -> None:
@@ -129,7 +134,6 @@ def put(staged: Path, root: Path, path: str) -> None:
         if mode is not None:
             os.chmod(staged, mode)
         os.rename(staged, name, dst_dir_fd=directory)
-        os.fsync(directory)
 
 
 def _mode_there(directory: int, name: str) -> int | None:

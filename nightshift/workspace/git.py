@@ -13,12 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nightshift.errors import ConfigError, Refused
+from nightshift.errors import ConfigError, DiskFull, Refused
 
 TIMEOUT_SECONDS = 600
 QUIET = (
     "core.hooksPath=/dev/null", "core.fsmonitor=false", "commit.gpgSign=false", "gc.auto=0",
-    "maintenance.auto=false", "core.safecrlf=false", "submodule.recurse=false", "merge.autoStash=false",
+    "maintenance.auto=false", "core.safecrlf=false", "core.splitIndex=false", "submodule.recurse=false",
+    "merge.autoStash=false",
 )  # fmt: skip
 
 
@@ -61,7 +62,8 @@ class Repository:
         result = self.attempt(*args, stdin=stdin, index=index)
         if result.returncode != 0:
             said = result.stderr.decode(errors="replace").strip()
-            raise Refused(f"git {args[0]} failed in {self.top}: {said}")
+            kind = DiskFull if "No space left on device" in said else Refused
+            raise kind(f"git {args[0]} failed in {self.top}: {said}")
         return result.stdout
 
     def attempt(self, *args: str, stdin: bytes = b"", index: Path | None = None) -> subprocess.CompletedProcess[bytes]:
@@ -159,18 +161,19 @@ def check_out(repository: Repository, index: Path, paths: Iterable[str], folder:
     repository.run("checkout-index", "-z", "--stdin", f"--prefix={folder}/", stdin=names, index=index)
 
 
-def fill_index(repository: Repository, index: Path, commit: str | None) -> None:
-    repository.run("read-tree", commit or "--empty", index=index)
+def fill_index(repository: Repository, index: Path, tree: str | None) -> None:
+    repository.run("read-tree", tree or "--empty", index=index)
 
 
 def tree_of(repository: Repository, commit: str | None) -> str | None:
     return repository.value("rev-parse", "--verify", "--quiet", f"{commit}^{{tree}}") if commit else None
 
 
-def untracked(repository: Repository) -> int:
-    """How many files in the workspace git neither tracks nor ignores."""
+def untracked(repository: Repository) -> set[str]:
+    """The files in the workspace that git neither tracks nor ignores."""
     scope = ["--", repository.prefix] if repository.prefix else []
-    return repository.run("ls-files", "--others", "--exclude-standard", "-z", *scope).count(b"\0")
+    found = os.fsdecode(repository.run("ls-files", "--others", "--exclude-standard", "-z", *scope))
+    return {path.removeprefix(repository.prefix) for path in found.split("\0")[:-1]}
 
 
 def stage_files(repository: Repository, index: Path, files: Sequence[tuple[str, bytes | None]]) -> str:

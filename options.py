@@ -1,0 +1,217 @@
+"""What a user may ask of `orchestrator.py`: its flags, and how they become one settled order.
+
+order = read_order(["--workspace", "app", "Build a calculator"], os.environ)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from config import Config, load
+from nightshift.domain import Plan, Task
+from nightshift.errors import ConfigError, TaskError
+from nightshift.records import find_run, from_json, read_trace
+from nightshift.workspace import fresh_folder
+
+VERSION = "0.1.0"
+TASK_CHARS = 60_000
+"""More than this is a document, not a task; a 32k context could not hold it beside anything else."""
+CHECKOUT = Path(__file__).resolve().parent
+DEMO = CHECKOUT / "demo"
+
+EXAMPLES = """examples:
+  python3 orchestrator.py "Build a task tracker CLI with JSON persistence"
+  python3 orchestrator.py --workspace ~/code/app --verify "python3 -m pytest -q" "Add a --json flag to the list command"
+  python3 orchestrator.py --demo
+  python3 orchestrator.py --resume --workspace ~/code/app
+
+exit codes: 0 passed, 1 not done, 2 usage, 3 no model server, 4 budget, 5 refused, 70 defect, 130/143 interrupted"""
+
+REPEATABLE: dict[str, Any] = {"action": "append", "default": []}
+SWITCH: dict[str, Any] = {"action": "store_true"}
+
+FLAGS: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("--workspace", {"metavar": "DIR"}, "where to work (default: here); made if its parent exists"),
+    ("--config", {"metavar": "FILE"}, "a further configuration file"),
+    ("--task-file", {"metavar": "FILE"}, "read the task from a file; - is standard input"),
+    ("--verify", {"metavar": "CMD", **REPEATABLE}, "a command that proves the task; trusted; repeatable"),
+    ("--resume", {"metavar": "RUN", "nargs": "?", "const": ""}, "go on with a run: its id, or the newest"),
+    ("--demo", SWITCH, "run on the embedded tape: no model server needed"),
+    ("--record-tape", SWITCH, "with --demo: record the tape anew from your model server"),
+    ("--endpoint", {"metavar": "URL", "action": "append"}, "a model server, with or without /v1; repeatable"),
+    ("--model", {"metavar": "NAME"}, "the model for every role that has none of its own"),
+    ("--role", {"metavar": "ROLE=MODEL[@URL]", **REPEATABLE}, "a model for one role; repeatable"),
+    ("--serve-gguf", {"metavar": "FILE"}, "start llama-server on this model file (not available yet)"),
+    ("--allow-remote", {**SWITCH, "default": None}, "allow model servers outside private networks"),
+    ("--attempts", {"metavar": "N", "type": int}, "attempts before giving up (default 3)"),
+    ("--candidates", {"metavar": "N", "type": int}, "source candidates for a file (default 3)"),
+    ("--max-minutes", {"metavar": "M", "type": float}, "budget of time (default 120)"),
+    ("--max-calls", {"metavar": "N", "type": int}, "budget of generation requests (default 200)"),
+    ("--max-tokens", {"metavar": "N", "type": int}, "budget of tokens, prompts included (default 2000000)"),
+    ("--in-place", {**SWITCH, "default": None}, "work in the workspace itself, without isolation"),
+    ("--base", {"choices": ("snapshot", "HEAD")}, "start from your tracked changes too (default), or from HEAD"),
+    ("--branch", {"metavar": "NAME", "default": ""}, "name of the branch the work is left on"),
+    ("--merge", SWITCH, "fast-forward a clean checkout on success"),
+    ("--no-memory", SWITCH, "neither recall nor learn lessons"),
+    ("--unsafe-no-sandbox", SWITCH, "run generated code without isolation; said in every report"),
+    ("--dry-run", SWITCH, "plan only, and print the plan"),
+    ("--plan", {"metavar": "FILE"}, "run this plan, as printed by --dry-run and edited"),
+    ("--quiet", SWITCH, "only the last line"),
+    ("--verbose", SWITCH, "every call too"),
+    ("--json", SWITCH, "the result on standard output as JSON"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for, once flags, files and environment are settled."""
+
+    task: Task
+    config: Config
+    workspace: Path
+    overrides: Mapping[str, Any]
+    """The flags given, by configuration key; a resumed run repeats them."""
+    resume: Path | None = None
+    demo: bool = False
+    record_tape: bool = False
+    merge: bool = False
+    branch: str = ""
+    plan: Plan | None = None
+    """The user's own, from --plan."""
+    dry_run: bool = False
+    unsafe: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    as_json: bool = False
+
+
+def read_order(argv: Sequence[str], environ: Mapping[str, str]) -> Order:
+    """Raises ConfigError and TaskError."""
+    options = parser().parse_args(argv)
+    if options.serve_gguf:
+        raise ConfigError("--serve-gguf is not available yet: start `llama-server -m FILE` yourself, it will be found")
+    given, prompt = _overrides(options), _task_text(options)
+    workspace = _workspace(options, prompt)
+    resume = find_run(workspace, options.resume) if options.resume is not None else None
+    earlier = _started_with(resume) if resume else {}
+    overrides = {**earlier.get("overrides", {}), **given}
+    config = load(overrides, environ, workspace, Path(options.config) if options.config else None)
+    task = earlier.get("task") or {"prompt": prompt, "verify": [*config.verify.commands, *options.verify]}
+    return Order(
+        task=_checked(Task(task["prompt"], tuple(task["verify"]))),
+        config=config,
+        workspace=workspace,
+        overrides=overrides,
+        resume=resume,
+        demo=options.demo or bool(earlier.get("demo")),
+        record_tape=options.record_tape,
+        merge=options.merge,
+        branch=options.branch,
+        plan=_given_plan(options, earlier),
+        dry_run=options.dry_run,
+        unsafe=options.unsafe_no_sandbox,
+        quiet=options.quiet,
+        verbose=options.verbose,
+        as_json=options.json,
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="orchestrator.py",
+        description="Does one task: explores, plans, builds, tests, diagnoses; ends with proof or an honest handoff.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("task", nargs="?", help="what to build, in plain words")
+    for flag, options, help_text in FLAGS:
+        parser.add_argument(flag, help=help_text, **options)
+    parser.add_argument("--version", action="version", version=f"nightshift {VERSION}")
+    return parser
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    """The flags that are settings, by configuration key."""
+    roles: dict[str, list[str]] = {}
+    for text in options.role:
+        role, found, target = text.partition("=")
+        if not found:
+            raise ConfigError(f"--role {text}: write ROLE=MODEL or ROLE=MODEL@URL")
+        roles.setdefault(f"roles.{role}", []).append(target)
+    flags = {
+        "attempts": options.attempts,
+        "candidates.count": options.candidates,
+        "limits.minutes": options.max_minutes,
+        "limits.calls": options.max_calls,
+        "limits.tokens": options.max_tokens,
+        "endpoints": options.endpoint,
+        "model": options.model,
+        "allow_remote": options.allow_remote,
+        "workspace.in_place": options.in_place,
+        "workspace.base": options.base,
+        "memory.enabled": False if options.no_memory else None,
+        **roles,
+    }
+    return {key: value for key, value in flags.items() if value is not None}
+
+
+def _task_text(options: argparse.Namespace) -> str:
+    if options.task and options.task_file:
+        raise ConfigError("give the task as text or with --task-file, not both")
+    if options.task_file:
+        return _read_task(options.task_file)
+    if options.demo and not options.task:
+        return (DEMO / "task.txt").read_text(encoding="utf-8").strip()
+    return options.task or ""
+
+
+def _read_task(name: str) -> str:
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"--task-file {name}: cannot be read: {error}") from error
+
+
+def _checked(task: Task) -> Task:
+    if not task.prompt.strip():
+        raise TaskError('there is no task: python3 orchestrator.py "what to build"; --help shows examples')
+    if len(task.prompt) > TASK_CHARS:
+        raise TaskError(
+            f"the task has {len(task.prompt)} characters and at most {TASK_CHARS} fit a model's context: "
+            "say what to build, and put long material into files of the workspace"
+        )
+    return task
+
+
+def _workspace(options: argparse.Namespace, prompt: str) -> Path:
+    """The current directory, unless that is Nightshift's own checkout: its files are not what a task is about."""
+    if options.workspace:
+        return Path(options.workspace).expanduser().absolute()
+    here = Path.cwd()
+    if options.resume is None and (options.demo or here == CHECKOUT or CHECKOUT in here.parents):
+        return fresh_folder(prompt)
+    return here
+
+
+def _started_with(run_dir: Path) -> Mapping[str, Any]:
+    """What a run was started with. Raises ConfigError when it holds nothing to resume."""
+    started = next((r for r in read_trace(run_dir / "trace.jsonl") if r.kind == "run_started"), None)
+    if started is None:
+        raise ConfigError(f"{run_dir} ended before it began, so there is nothing to resume: start the task anew")
+    return started.fields
+
+
+def _given_plan(options: argparse.Namespace, earlier: Mapping[str, Any]) -> Plan | None:
+    """A plan as --dry-run prints it, from --plan or from the run that is resumed."""
+    if not options.plan:
+        return from_json(Plan, earlier["plan"]) if earlier.get("plan") else None
+    try:
+        return from_json(Plan, json.loads(Path(options.plan).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--plan {options.plan}: not a plan as --dry-run prints it: {error}") from error
