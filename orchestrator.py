@@ -37,18 +37,12 @@ from nightshift.judge import judge, standing_tests
 from nightshift.limits import Progress, stuck, tree_hash
 from nightshift.plan import user_criteria
 from nightshift.records import as_json, proof_of
+from nightshift.search.blame import concerned_sources, suspects, without_analyst
 from nightshift.search.build import Effort
+from nightshift.search.making import build_all, rebuild
 from nightshift.search.planning import Ground, make_plan
-from nightshift.search.work import (
-    Work,
-    Workshop,
-    build_all,
-    concerned_sources,
-    rebuild,
-    suspects,
-    without_analyst,
-    write_tests,
-)
+from nightshift.search.testing import write_tests
+from nightshift.search.work import Work, Workshop
 from options import read_order
 from session import Session, Site
 
@@ -130,7 +124,10 @@ class Orchestrator:
             await asyncio.to_thread(run_command_check, c, site.tree, box, self._rules.command, network=network)
             for c in criteria
         ]
-        return bool(results) and all(result.passed for result in results)
+        verdict = Verdict(tuple(results), None)
+        if verdict.passed:
+            self._record_verdict(verdict, 0)
+        return verdict.passed
 
     async def _explore(self, task: Task, site: Site) -> Ground:
         """What is there; a resumed run starts from what the first part saw, not from what has changed since."""
@@ -153,15 +150,13 @@ class Orchestrator:
             judge, work.plan, work.accepted, work.user_tests, work.tree, shop.sandbox, self._rules.command,
             test_limits=self._rules.tests, network=self._rules.verify_network,
         )  # fmt: skip
-        self._recorder.record(
-            "verdict",
-            f"attempt-{number}/judge",
-            attempt=number,
-            passed=verdict.passed,
-            proof=proof_of(verdict.results),
-            verdict=verdict,
-        )
+        self._record_verdict(verdict, number)
         return verdict
+
+    def _record_verdict(self, verdict: Verdict, number: int) -> None:
+        proof = proof_of(verdict.results)
+        span = f"attempt-{number}/judge"
+        self._recorder.record("verdict", span, attempt=number, passed=verdict.passed, proof=proof, verdict=verdict)
 
     async def _diagnose(self, work: Work, verdict: Verdict, number: int) -> Diagnosis:
         span, paths = f"attempt-{number}/diagnose", suspects(work, verdict)
@@ -187,7 +182,7 @@ class Orchestrator:
         if self.best is None or verdict.score >= self.best[0].score:
             return work
         texts = {path: text for path, text in self.best[1].texts.items() if path not in work.accepted.texts}
-        shop.keep(
+        shop.save(
             {p: t for p, t in texts.items() if work.tree.texts.get(p) != t},
             "Back to the best tree",
         )

@@ -33,7 +33,7 @@ from nightshift.domain import (
     Tree,
     Verdict,
 )
-from nightshift.errors import BudgetExceeded, NightshiftError, Refused
+from nightshift.errors import BudgetExceeded, ModelServerError, NightshiftError, Refused
 from nightshift.limits import Budget
 from nightshift.llm.connect import connect
 from nightshift.llm.tape import TapeModel
@@ -55,6 +55,7 @@ from nightshift.workspace import open_workspace
 from options import DEMO, VERSION, Order
 from trace_collector import Trace
 
+TAPE_MODEL = "none: replies come from the demo's tape, written in a model's role; everything else is live"
 DEMO_DELAY = 0.25
 """Seconds before each reply of the tape, so that one can watch."""
 
@@ -119,8 +120,18 @@ class Session:
             used_tokens=usage.prompt_tokens + usage.completion_tokens,
             elapsed=self.trace.elapsed_seconds,
         )
-        model, models = await self._model(Meter(self.trace, budget))
-        isolation = self._open_box(config.environment.requires).isolation
+        try:
+            model, models = await self._model(Meter(self.trace, budget))
+        except ModelServerError:
+            self._record_start({})
+            raise
+        self._record_start(models)
+        settings = Settings({role: config.sampling_for(role) for role in ROLES}, config.candidates.format_retries)
+        agents = Agents(RecordedModel(model, self.trace, budget), self.trace, settings)
+        return Doors(agents, self.trace, self._site())
+
+    def _record_start(self, models: Mapping[str, str]) -> None:
+        config = self.order.config
         self.trace.record(
             "run_started",
             "",
@@ -128,21 +139,18 @@ class Session:
             workspace=str(self.workspace.path),
             config=public(config),
             overrides=self.order.overrides,
-            isolation=isolation,
+            isolation=self._open_box(()).isolation,
             models=models,
             remote=config.allow_remote or bool(config.remote_hosts),
             demo=self.order.demo,
             plan=self.order.plan,
             version=VERSION,
         )
-        settings = Settings({role: config.sampling_for(role) for role in ROLES}, config.candidates.format_retries)
-        agents = Agents(RecordedModel(model, self.trace, budget), self.trace, settings)
-        return Doors(agents, self.trace, self._site())
 
     async def _model(self, meter: Meter) -> tuple[ChatModel, dict[str, str]]:
         config = self.order.config
         if self.order.demo and not self.order.record_tape:
-            return TapeModel.from_file(DEMO / "tape.jsonl", delay=DEMO_DELAY), {"builder": "the demo's tape (no model)"}
+            return TapeModel.from_file(DEMO / "tape.jsonl", delay=DEMO_DELAY), dict.fromkeys(ROLES, TAPE_MODEL)
         connection = await connect(
             config.endpoints,
             config.roles,

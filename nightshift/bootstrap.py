@@ -43,6 +43,10 @@ def _problem() -> str | None:
 
 def run_program(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> NoReturn:
     """Runs `main` and exits with its code, or with the one that the contract gives to what it raised."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal of another encoding shows an escape for what it lacks; it must not end a run.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = main(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

@@ -39,7 +39,7 @@ __all__ = [
 T = TypeVar("T")
 
 KINDS = frozenset({
-    "run_started", "explored", "planned", "asked", "call", "evaluation", "selected", "executed", "verdict",
+    "run_started", "explored", "planned", "accepted", "asked", "call", "evaluation", "selected", "executed", "verdict",
     "diagnosis", "cascade", "repair", "splice", "guard", "policy", "fault", "resumed", "delivered",
     "learned", "run_finished",
 })  # fmt: skip

@@ -168,7 +168,7 @@ def test_signatures_are_all_that_others_may_rely_on_and_nothing_else() -> None:
         ("class X:\n    def __init__(self, a):\n        self.a = a", "class X:\n    a: int\n    def __init__(self, a: int)"),
         ("@dataclass\nclass X:\n    a: int\n    b: str = ''", "class X:\n    def __init__(self, a: int, b: str = '')"),
         ("class X:\n    def __init__(self, a, b=''):\n        self.a = a\n        self.b = b", "@dataclass\nclass X:\n    a: int\n    b: str = ''"),
-        ("class X:\n    def __init__(self, **kw): ...\n    def __getattr__(self, n): ...", "@dataclass\nclass X:\n    a: int"),
+        ("class X:\n    def __init__(self, *args, **kw): ...\n    def __getattr__(self, n): ...", "@dataclass\nclass X:\n    a: int"),
         ("class B:\n    a: int = 1\n@dataclass\nclass X:\n    a: int\n    b: int\n    c: int = 0", "@dataclass\nclass X:\n    a: int\n    b: int"),
         ("class X(NamedTuple):\n    a: int", "class X:\n    def __init__(self, a)"),
         ("class X:\n    @staticmethod\n    def m(a): ...", "class X:\n    def m(self, a)"),

@@ -132,6 +132,12 @@ def _planned(record: Record) -> Iterator[str]:
         yield f"  - {one_line(criterion.id)}{by}: {one_line(criterion.description)}"
 
 
+def _accepted(record: Record) -> Iterator[str]:
+    tests, samples = record.fields.get("tests") or 0, record.fields.get("samples") or 0
+    made = f"{counted(tests, 'test')} accepted from {counted(samples, 'sample')}"
+    yield f"tests  {_get(record, 'path')}: {made}; each was seen to fail on stubs"
+
+
 def _call(record: Record) -> Iterator[str]:
     fields = record.fields
     tokens = f"{fields.get('prompt_tokens') or 0} -> {fields.get('completion_tokens') or 0} tokens"
@@ -236,6 +242,7 @@ _TELLERS: dict[str, Callable[[Record], Iterator[str]]] = {
     "resumed": _resumed,
     "explored": _explored,
     "planned": _planned,
+    "accepted": _accepted,
     "call": _call,
     "evaluation": _evaluation,
     "selected": _selected,

@@ -116,6 +116,10 @@ def _plan(records: Sequence[Record]) -> Iterator[str]:
         yield _tag("p", plan.summary)
         rows = ((s.path, s.kind, s.purpose, ", ".join(s.depends_on), _pre(s.interface)) for s in plan.steps)
         yield _table(("file", "kind", "purpose", "depends on", "interface"), rows)
+    pools = [record.fields for record in of_kind(settled(records), "accepted")]
+    if pools:
+        rows_of_pools = ((f.get("path"), f.get("samples"), f.get("tests")) for f in pools)
+        yield _table(("tests from the specification", "samples", "accepted tests"), rows_of_pools)
     for record in of_kind(settled(records), "planned"):
         yield from (_tag("p", f"refused plan: {reason}", "soft") for reason in record.fields.get("refusals") or ())
 
@@ -131,9 +135,9 @@ def _attempts(records: Sequence[Record]) -> Iterator[str]:
             yield from _step(path, [record for record in own if record.fields.get("path") == path])
         if number in judged:
             yield from _judged(judged[number])
-        for record in of_kind(own, "cascade"):
-            rows = ((item.get("path"), item.get("reason")) for item in record.fields.get("rebuild") or ())
-            yield _table(("rebuilt", "because"), rows)
+        rebuilt = [item for record in of_kind(own, "cascade") for item in record.fields.get("rebuild") or ()]
+        if rebuilt:
+            yield _table(("rebuilt", "because"), ((item.get("path"), item.get("reason")) for item in rebuilt))
 
 
 def _step(path: str, records: Sequence[Record]) -> Iterator[str]:

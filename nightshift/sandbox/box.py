@@ -118,7 +118,7 @@ class Box:
             there = [node for node in nodes if file_of(node) not in dict(missing)]
             if not there:
                 return TestReport((), 0, missing)
-            asked = Asked(secrets.token_hex(16), there, place.inside, limits.test_seconds, stop_early)
+            asked = Asked(secrets.token_hex(16), there, place.inside, place.tmp, limits.test_seconds, stop_early)
             command = [self._environment.python, "-P", "-s", "-c", START, place.tools, ORDERS, REPORT]
             job = replace(self._job(place, command, limits), orders=self._orders(asked))
             ended = self._supervisor.run(job)

@@ -19,7 +19,7 @@ OUTCOMES = frozenset(get_args(Outcome))
 TAMPERED = "a test that must fail did not: something in the tree changes what pytest reports"
 
 INTERNAL = re.compile(
-    r"^(?:/[^\n]*/(?:_pytest|pluggy|importlib)/|/[^\n]*/ast\.py|<frozen )"
+    r"^(?:/[^\n]*/(?:_pytest|pluggy|importlib)/|/[^\n]*/ast\.py|/[^\n]*_nightshift_plugin\.py|<frozen )"
     r"[^\n]*: in [^\n]*\n(?:    [^\n]*\n)*",
     re.MULTILINE,
 )
@@ -28,7 +28,7 @@ INTERNAL = re.compile(
 VOLATILE = (
     (INTERNAL, ""),
     (re.compile(r"\b0x[0-9a-fA-F]{4,}"), "0x..."),
-    (re.compile(r"\b(in|took|after) \d+(\.\d+)? ?(s|ms|seconds)\b"), r"\1 N \3"),
+    (re.compile(r"\b(in|took) \d+(\.\d+)? ?(s|ms|seconds)\b"), r"\1 N \3"),
     (re.compile(r"pytest-of-[\w-]+/pytest-\d+"), "pytest"),
     (re.compile(r"/tmp/tmp[a-z0-9_]{8}"), "/tmp/tmp..."),
 )
@@ -58,6 +58,8 @@ class Asked:
     key: str
     nodes: Sequence[str]
     tree: str
+    tmp: str
+    """Both as the session knew them."""
     test_seconds: float
     stop_early: bool = False
 
@@ -73,7 +75,7 @@ def report_of(asked: Asked, frames: bytes, ran: ExecResult, silent_seconds: floa
     if told.live_canaries:
         errors.append(("conftest.py", TAMPERED))
     if told.status is None and not told.ids and not told.errors:
-        said = normalised(ran.stderr or ran.stdout, asked.tree)
+        said = normalised(ran.stderr or ran.stdout, asked)
         why = f"pytest ended with {ran.exit_code} before it collected: {said}"
         errors = [(node, why) for node in asked.nodes]
     return TestReport(
@@ -88,7 +90,7 @@ def report_of(asked: Asked, frames: bytes, ran: ExecResult, silent_seconds: floa
 def complete(told: Told, ran: ExecResult, *, stop_early: bool) -> bool:
     failed = any(result.outcome in ("failed", "error") for result in told.results) or bool(told.errors)
     ids = [result.node for result in told.results]
-    all_ran = sorted(ids) == sorted(told.ids) and told.dead_canaries == told.canaries
+    all_ran = sorted(ids) == sorted(told.ids) and (told.dead_canaries == told.canaries or failed)
     expected = 1 if failed else 0 if told.ids else 5
     return (
         told.sound
@@ -110,47 +112,47 @@ def read(frames: bytes, asked: Asked) -> Told:
             frame = json.loads(line)
             if frame["key"] != asked.key or frame["n"] != number or told.status is not None:
                 raise ValueError("a frame that is not the session's next one")
-            HEAR[frame["kind"]](told, frame, asked.tree)
+            HEAR[frame["kind"]](told, frame, asked)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             told.sound = False
     told.sound = told.sound and frames.endswith(b"\n")
     return told
 
 
-def hear_unloaded(told: Told, frame: Mapping[str, Any], tree: str) -> None:
+def hear_unloaded(told: Told, frame: Mapping[str, Any], asked: Asked) -> None:
     path = str(frame["id"]).partition("::")[0] or "."
     if frame["skipped"]:
-        told.skipped[path] = normalised(str(frame["detail"]), tree)
+        told.skipped[path] = normalised(str(frame["detail"]), asked)
     else:
-        told.errors.append((path, normalised(str(frame["detail"]), tree)))
+        told.errors.append((path, normalised(str(frame["detail"]), asked)))
 
 
-def hear_collected(told: Told, frame: Mapping[str, Any], tree: str) -> None:
+def hear_collected(told: Told, frame: Mapping[str, Any], asked: Asked) -> None:
     told.ids += [str(node) for node in frame["ids"]]
 
 
-def hear_canaries(told: Told, frame: Mapping[str, Any], tree: str) -> None:
+def hear_canaries(told: Told, frame: Mapping[str, Any], asked: Asked) -> None:
     told.canaries += int(frame["count"])
 
 
-def hear_canary(told: Told, frame: Mapping[str, Any], tree: str) -> None:
-    told.dead_canaries += frame["failed"] is True
-    told.live_canaries += frame["failed"] is not True
+def hear_canary(told: Told, frame: Mapping[str, Any], asked: Asked) -> None:
+    told.dead_canaries += frame["state"] == "dead"
+    told.live_canaries += frame["state"] == "live"
 
 
-def hear_start(told: Told, frame: Mapping[str, Any], tree: str) -> None:
+def hear_start(told: Told, frame: Mapping[str, Any], asked: Asked) -> None:
     told.running = str(frame["id"])
 
 
-def hear_test(told: Told, frame: Mapping[str, Any], tree: str) -> None:
+def hear_test(told: Told, frame: Mapping[str, Any], asked: Asked) -> None:
     if frame["id"] != told.running or frame["outcome"] not in OUTCOMES:
         raise ValueError("the result of a test that was not running")
     told.running = ""
-    detail = normalised(str(frame["detail"]), tree)
+    detail = normalised(str(frame["detail"]), asked)
     told.results.append(TestResult(frame["id"], frame["outcome"], float(frame["seconds"]), detail))
 
 
-def hear_finish(told: Told, frame: Mapping[str, Any], tree: str) -> None:
+def hear_finish(told: Told, frame: Mapping[str, Any], asked: Asked) -> None:
     told.status = int(frame["status"])
 
 
@@ -178,9 +180,9 @@ def within(known: str, node: str) -> bool:
     return known == node or known.startswith((f"{node}::", f"{node}[", f"{node}/"))
 
 
-def normalised(text: str, tree: str) -> str:
+def normalised(text: str, asked: Asked) -> str:
     """The tail of evidence without what differs from run to run: prompts are built from it, and replayed."""
-    text = text.replace(tree + "/", "").replace(tree, ".")
+    text = text.replace(asked.tree + "/", "").replace(asked.tree, ".").replace(asked.tmp, "/tmp")
     for pattern, constant in VOLATILE:
         text = pattern.sub(constant, text)
     if len(text) <= DETAIL_CHARS:

@@ -25,6 +25,7 @@ DETAIL_CHARS = 8000
 RANK = ("passed", "xpassed", "xfailed", "skipped", "error", "failed")
 """The outcome of a test is the worst its phases and subtests came to."""
 
+LATE = "timed out after {:g} s"
 FIRST_FAILURE = "stopping after the first failure"
 
 Tell = Callable[..., None]
@@ -92,7 +93,7 @@ def reporters(orders: dict[str, Any], tell: Tell) -> tuple[object, object]:
     errors_fd = os.dup(2)
 
     def expire(*_: object) -> NoReturn:
-        raise TimedOut(f"timed out after {seconds:g} s")
+        raise TimedOut(LATE.format(seconds))
 
     signal.signal(signal.SIGALRM, expire)
 
@@ -111,40 +112,44 @@ def reporters(orders: dict[str, Any], tell: Tell) -> tuple[object, object]:
 
         def __init__(self) -> None:
             self.items: list[pytest.Item] = []
+            self.sung = 0
 
         def plant(self, items: list[pytest.Item]) -> None:
             """At the end and where two files meet, so that no module-wide fixture is torn apart."""
             if not items:
                 return
             files = [item.getparent(pytest.Module) for item in items]
-            borders = [0, *(i for i in range(1, len(items)) if files[i] is not files[i - 1])]
-            folder = files[0].parent if files[0] else None
-            if folder is None:
+            if files[0] is None:
                 return
+            borders = [0, *(i for i in range(1, len(items)) if files[i] is not files[i - 1])]
             for place in (len(items), random.choice(borders)):
-                canary = self.hatch(folder)
+                canary = self.hatch(files[0])
                 self.items.append(canary)
                 items.insert(place, canary)
 
-        def hatch(self, folder: Any) -> pytest.Item:
+        def hatch(self, beside: pytest.Module) -> pytest.Item:
+            """In a module of its own, with the path of a real one: by it pytest finds the conftests to ask."""
             word = "".join(random.choices("aeioubdgklmnprst", k=7))
             left, right = random.sample(range(1000), 2)
 
             def body() -> None:
+                self.sung += 1
                 assert left == right
 
-            module = pytest.Module.from_parent(folder, path=folder.path / f"test_{word}.py")
+            body.__name__ = name = f"test_{word[::-1]}"
+            node = f"{beside.nodeid.rpartition('/')[0]}/test_{word}.py".lstrip("/")
+            module = pytest.Module.from_parent(beside.parent, path=beside.path, name=f"test_{word}.py", nodeid=node)
             module.obj = types.ModuleType(f"test_{word}")
-            name = f"test_{word[::-1]}"
-            body.__name__ = name
             return pytest.Function.from_parent(module, name=name, callobj=body)
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
             if not any(item is canary for canary in self.items):
                 return None
+            sung = self.sung
             reports = runtestprotocol(item, log=False, nextitem=nextitem)
-            tell("canary", failed=any(report.failed for report in reports))
+            failed = any(report.failed for report in reports)
+            tell("canary", state="live" if not failed else "dead" if self.sung > sung else "lost")
             return True
 
     canaries = Canaries()
@@ -164,7 +169,7 @@ def reporters(orders: dict[str, Any], tell: Tell) -> tuple[object, object]:
         def pytest_make_collect_report(self, collector: pytest.Collector) -> Wrapper:
             try:
                 return (yield from limited())
-            except (SystemExit, KeyboardInterrupt, TimedOut) as stop:
+            except (SystemExit, KeyboardInterrupt) as stop:
                 what = f"{type(stop).__name__}: {stop} (raised while the file was being imported)"
                 return pytest.CollectReport(collector.nodeid, "failed", what, [])
 

@@ -257,13 +257,15 @@ class Pipe:
             data = os.read(self.read, 1 << 16)
         except BlockingIOError:
             return False
+        if not data:
+            return False
         self.total += len(data)
         self.last = time.monotonic()
         room = max(0, self.cap - self.cap // 2 - len(self.head))
         self.head += data[:room]
         self._tail += data[room:]
         del self._tail[: max(0, len(self._tail) - self.cap // 2)]
-        return bool(data)
+        return True
 
     @property
     def left_out(self) -> int:

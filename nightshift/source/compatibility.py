@@ -52,7 +52,7 @@ def _noun(item: Function | Class | Variable) -> str:
 def _compare(source: Interface, demand: Function | Class | Variable, found: Function | Class | Variable) -> list[str]:
     match demand, found:
         case Function(), Function():
-            return _compare_functions(f"`{demand.name}`", demand, found)
+            return _compare_functions(demand.name, demand, found)
         case Class(), Class():
             return [*_compare_classes(source, demand, found)]
         case (Function(), Class()) | (Class(), Function()):
@@ -63,13 +63,13 @@ def _compare(source: Interface, demand: Function | Class | Variable, found: Func
 # Functions
 
 
-def _compare_functions(label: str, demand: Function, found: Function) -> list[str]:
+def _compare_functions(name: str, demand: Function, found: Function) -> list[str]:
     problems = [problem for rule in _FUNCTION_RULES for problem in rule(demand, found)]
     if not problems:
         return []
     wanted, given = render_parameters(demand.parameters), render_parameters(found.parameters)
-    shapes = f" Wanted {label}({wanted}), found ({given})." if wanted != given else ""
-    return [f"{label} {' and '.join(problems)}.{shapes}"]
+    shapes = f" Wanted {name}({wanted}), found {name}({given})." if wanted != given else ""
+    return [f"`{name}` {' and '.join(problems)}.{shapes}"]
 
 
 def _async_rule(demand: Function, found: Function) -> Iterator[str]:
@@ -198,13 +198,13 @@ def _real_bases(cls: Class) -> list[str]:
 
 
 def _compare_methods(owner: str, demand: Function, found: Function) -> list[str]:
-    label = f"`{owner}.{demand.name}`"
+    name = f"{owner}.{demand.name}"
     wanted, given = demand.decorated(*_PROPERTIES), found.decorated(*_PROPERTIES)
     if wanted != given:
-        return [f"{label} must {'' if wanted else 'not '}be a property."]
+        return [f"`{name}` must {'' if wanted else 'not '}be a property."]
     if demand.decorated("staticmethod", "classmethod") and not found.decorated("staticmethod", "classmethod"):
-        return [f"{label} must be a {'static' if demand.decorated('staticmethod') else 'class'} method."]
-    return _compare_functions(label, _unbound(demand), _unbound(found))
+        return [f"`{name}` must be a {'static' if demand.decorated('staticmethod') else 'class'} method."]
+    return _compare_functions(name, _unbound(demand), _unbound(found))
 
 
 def _unbound(method: Function) -> Function:
@@ -221,7 +221,7 @@ def _compare_constructors(demand: Class, found: Class, family: list[Class], comp
     if given is None and complete and not found.decorators and not _has_builtin_base(family):
         given = Function("__init__")
     if given is not None:
-        yield from _compare_functions(f"`{demand.name}`", wanted, given)
+        yield from _compare_functions(demand.name, wanted, given)
 
 
 def _has_builtin_base(family: list[Class]) -> bool:

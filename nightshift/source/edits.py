@@ -187,7 +187,7 @@ def _similar(lines: Sequence[str], search: Sequence[str], replace: Sequence[str]
     ranked = sorted(((_likeness(lines[a:b], search), a, b) for a, b in spans), reverse=True)
     if not ranked or ranked[0][0] < SIMILAR:
         return []
-    near = [(a, b) for likeness, a, b in ranked if likeness > ranked[0][0] - MARGIN]
+    near = sorted((a, b) for likeness, a, b in ranked if likeness > ranked[0][0] - MARGIN)
     return [_Match(a, b, _moved(replace, search[0], lines[a])) for a, b in near]
 
 

@@ -63,7 +63,7 @@ def _completed(line: str, following: Sequence[str]) -> str:
     header = line.strip()
     if parses(header):
         return indent + re.sub(r":\s*\.\.\.\s*$", ":", header) if has_body else line
-    bare = re.sub(r"\s*#[^\n]*$", "", header).rstrip(" ;,:\\")
+    bare = _NOT_CODE.sub(lambda part: "" if part[0].startswith("#") else part[0], header).rstrip(" ;,:\\")
     if parses(bare + ": ..."):
         return f"{indent}{bare}:" if has_body else f"{indent}{bare}: ..."
     return line
