@@ -253,7 +253,7 @@ class Session:
             seconds=round(elapsed_of(self.trace.records()), 1),
             counters={"replayed": self.trace.replayed},
         )
-        told = write_ending(self.trace.run_dir, self.trace.records())
+        told = write_ending(self.trace.run_dir, self.trace.records(), selfplay=self.order.config.selfplay)
         if self.order.as_json:
             print(json.dumps(told, indent=2, ensure_ascii=False))
         if not self.order.quiet:

@@ -18,7 +18,7 @@ LEVELS = (
     ("domain", "errors"),
     ("prompting", "codec", "disk", "tables", "source", "policy", "limits", "bootstrap"),
     ("evidence", "records", "explore"),
-    ("llm", "sandbox", "workspace", "report", "dataset", "recorded", "checks", "plan"),
+    ("llm", "sandbox", "workspace", "report", "dataset", "selfplay", "recorded", "checks", "plan"),
     ("acceptance",),
     ("judge",),
     ("search",),

@@ -267,7 +267,14 @@ def attack_plainly(aim: Target, code: str, seconds: float) -> None:
             os.close(fd)
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+QUICK = {"connects over TCP", "sends a datagram", "talks to an abstract socket", "reads a key", "reads the environment",
+         "reads an inherited descriptor", "writes outside", "writes through a link", "changes permissions", "kills a neighbour",
+         "leaves a daemon", "leaves a daemon that holds its output", "forks without end", "hides memory in a memfd"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ATTACKS]
+)
 def test_an_attack_that_works_on_a_plain_subprocess_fails_in_the_jail(
     name: str, box: Sandbox, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,10 +296,15 @@ def test_an_attack_that_works_on_a_plain_subprocess_fails_in_the_jail(
 @pytest.mark.parametrize(
     "code",
     [
-        "while True: pass",
+        pytest.param("while True: pass", marks=pytest.mark.slow),
         "import signal\nfor n in (1, 2, 3, 15): signal.signal(n, signal.SIG_IGN)\nwhile True: signal.pause()",
-        "import os\nos.fork()\nos.setsid() if os.getpid() != 2 else None\nwhile True: pass",
-        "import threading\nthreading.Thread(target=lambda: print(sum(range(10**12)))).start()",
+        pytest.param(
+            "import os\nos.fork()\nos.setsid() if os.getpid() != 2 else None\nwhile True: pass", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "import threading\nthreading.Thread(target=lambda: print(sum(range(10**12)))).start()",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_the_wall_clock_ends_everything(box: Sandbox, code: str) -> None:

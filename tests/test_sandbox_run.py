@@ -16,6 +16,7 @@ import pytest
 from nightshift.domain import Environment, ExecLimits, ExecResult, Sandbox, Tree
 from nightshift.errors import Refused, SandboxUnavailable
 from nightshift.sandbox.box import open_sandbox
+from nightshift.sandbox.environment import prepare
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 OURS = Environment(sys.executable)
@@ -70,8 +71,11 @@ def test_every_end_is_an_exit_code_as_a_shell_gives_it(either: Sandbox, argv: li
     assert (result.exit_code, result.argv, result.timed_out) == (exit_code, tuple(argv), False)
 
 
-def test_pytest_as_a_command_is_the_interpreters_own(either: Sandbox) -> None:
-    result = either.run(Tree({"test_a.py": "def test_a(): pass"}), ["pytest", "-q", "-p", "no:cacheprovider"])
+@pytest.mark.parametrize("unsafe", [False, True])
+def test_pytest_as_a_command_is_the_interpreters_own(unsafe: bool, tmp_path: Path) -> None:
+    with closing(open_sandbox(prepare((), cache=tmp_path), unsafe=unsafe)) as sandbox:
+        tree = Tree({"test_a.py": "def test_a(): pass"})
+        result = sandbox.run(tree, ["pytest", "-q", "-p", "no:cacheprovider"])
     assert result.exit_code == 0
     assert "1 passed" in result.stdout
 

@@ -292,7 +292,13 @@ CHEATS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("cheat", CHEATS)
+QUICK = {"exit at import", "hard exit in the function", "prints success", "exits at exit", "conftest forces passed",
+         "conftest answers pyfunc_call", "conftest resets the exit status", "patches CallInfo", "ini deselects", "forges a frame"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "cheat", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CHEATS]
+)
 def test_a_wrong_tree_that_cheats_does_not_pass(box: Sandbox, cheat: str) -> None:
     report = run(box, {"calc.py": WRONG, "test_a.py": TEST, **CHEATS[cheat]})
     assert not report.passed, report
@@ -339,7 +345,11 @@ def test_a_whole_session_passes() -> None:
 
 @pytest.mark.parametrize("left_out", range(len(HONEST)))
 def test_no_frame_may_be_missing(left_out: int) -> None:
-    assert not told(HONEST[:left_out] + HONEST[left_out + 1 :]).passed or HONEST[left_out]["kind"] == "canaries"
+    assert not told(HONEST[:left_out] + HONEST[left_out + 1 :]).passed
+
+
+def test_a_pass_without_canaries_is_none() -> None:
+    assert not told([frame for frame in HONEST if not str(frame["kind"]).startswith("canar")]).passed
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_topological_layers_hold_what_can_be_built_at_once() -> None:
 
 
 def test_a_circle_among_steps_is_named() -> None:
-    with pytest.raises(ValueError, match="a -> b -> c -> a|b -> c -> a -> b|c -> a -> b -> c"):
+    with pytest.raises(ValueError, match=r"a -> b -> c -> a|b -> c -> a -> b|c -> a -> b -> c"):
         topological(["a", "b", "c"], {"a": ["b"], "b": ["c"], "c": ["a"]})
 
 

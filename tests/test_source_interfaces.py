@@ -324,7 +324,7 @@ INTERFACES = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(INTERFACES)
 def test_round_trip(interface: Interface) -> None:
     """What is rendered is read back equal, with or without the colons and bodies of its definitions."""

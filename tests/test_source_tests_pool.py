@@ -109,7 +109,7 @@ def test_a_helper_changes_with_the_helper_it_calls() -> None:
     assert pooled.origin == {"test_a": (0,), "test_a_2": (1,)}
 
 
-RENAMED = '''
+RENAMED = """
 import pytest
 
 def make(n=1):
@@ -143,7 +143,7 @@ class TestIt:
         def inner(item):
             return item
         assert inner(item=5) == 5 and make(item)
-'''
+"""
 
 
 def run_pytest(folder: Path, text: str) -> str:
@@ -212,7 +212,13 @@ def test_a_sample_that_does_not_parse_is_the_callers_mistake() -> None:
 # Any samples
 
 
-BODIES = ["assert add(1, 2) == 3", "assert add(1, 2) == 4", "x = helper()\n    assert x", "assert CONST", "assert thing"]
+BODIES = [
+    "assert add(1, 2) == 3",
+    "assert add(1, 2) == 4",
+    "x = helper()\n    assert x",
+    "assert CONST",
+    "assert thing",
+]
 HELPERS = ["def helper():\n    return 1", "def helper():\n    return CONST", "def helper():\n    return 2"]
 CONSTS = ["CONST = 1", "CONST = [2]"]
 THINGS = ["@pytest.fixture\ndef thing():\n    return helper()", "@pytest.fixture\ndef thing():\n    return CONST"]
@@ -222,10 +228,15 @@ THINGS = ["@pytest.fixture\ndef thing():\n    return helper()", "@pytest.fixture
 def samples(draw: st.DrawFn) -> str:
     parts = ["import pytest\nfrom calc import add"]
     parts += [draw(st.sampled_from(CONSTS)), draw(st.sampled_from(HELPERS)), draw(st.sampled_from(THINGS))]
-    tests = draw(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(BODIES)), max_size=4, unique_by=lambda t: t[0]))
+    tests = draw(
+        st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(BODIES)), max_size=4, unique_by=lambda t: t[0])
+    )
     parts += [f"def test_{name}({'thing' if 'thing' in body else ''}):\n    {body}" for name, body in tests]
     if draw(st.booleans()):
-        methods = [f"    def test_{name}(self):\n        assert add(1, {draw(st.integers(0, 2))})" for name in draw(st.sets(st.sampled_from("xyz"), min_size=1))]
+        methods = [
+            f"    def test_{name}(self):\n        assert add(1, {draw(st.integers(0, 2))})"
+            for name in draw(st.sets(st.sampled_from("xyz"), min_size=1))
+        ]
         parts.append("class TestC:\n" + "\n\n".join(methods))
     return "\n\n\n".join(parts) + "\n"
 
@@ -233,12 +244,20 @@ def samples(draw: st.DrawFn) -> str:
 def meanings(text: str) -> dict[str, str]:
     """Test -> its body with the definitions it uses, however far, written out under fixed names."""
     tree = ast.parse(text)
-    named = {getattr(n, "name", None) or n.targets[0].id: n for n in tree.body if hasattr(n, "name") or isinstance(n, ast.Assign)}
+    named = {
+        getattr(n, "name", None) or n.targets[0].id: n
+        for n in tree.body
+        if hasattr(n, "name") or isinstance(n, ast.Assign)
+    }
 
     def expand(node: ast.AST) -> str:
         used = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
         used += [n.arg for n in ast.walk(node) if isinstance(n, ast.arg)]
-        text = ast.unparse(node.body if isinstance(node, ast.Module) else node).split("(", 1)[-1] if hasattr(node, "name") else ast.unparse(node.value)
+        text = (
+            ast.unparse(node.body if isinstance(node, ast.Module) else node).split("(", 1)[-1]
+            if hasattr(node, "name")
+            else ast.unparse(node.value)
+        )
         for name in sorted(set(used) & set(named), key=len, reverse=True):
             text = text.replace(name, f"<{expand(named[name])}>")
         return text
@@ -252,7 +271,7 @@ def meanings(text: str) -> dict[str, str]:
     return found
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(samples(), min_size=1, max_size=4))
 def test_every_distinct_test_is_pooled_exactly_once(texts: list[str]) -> None:
     pooled = pool_tests(texts)
@@ -269,13 +288,24 @@ def test_every_distinct_test_is_pooled_exactly_once(texts: list[str]) -> None:
 
 
 def test_normalised_ignores_what_does_nothing() -> None:
-    assert normalised("def test_a():\n    '''D'''\n    assert f( 1)  # c\n") == normalised("def test_b():\n    assert f(1)\n")
+    assert normalised("def test_a():\n    '''D'''\n    assert f( 1)  # c\n") == normalised(
+        "def test_b():\n    assert f(1)\n"
+    )
     assert normalised("def helper():\n    return 1\n") != normalised("def other():\n    return 1\n")
 
 
 def test_names_are_the_ends_of_node_ids() -> None:
-    text = ONE + "async def test_later(): ...\nclass Helper:\n    def test_no(self): ...\nclass T(unittest.TestCase):\n    def test_yes(self): ...\n"
-    assert pool.test_names(text) == ("test_add", "TestStore::test_empty", "TestStore::test_rows", "test_later", "T::test_yes")
+    text = (
+        ONE
+        + "async def test_later(): ...\nclass Helper:\n    def test_no(self): ...\nclass T(unittest.TestCase):\n    def test_yes(self): ...\n"
+    )
+    assert pool.test_names(text) == (
+        "test_add",
+        "TestStore::test_empty",
+        "TestStore::test_rows",
+        "test_later",
+        "T::test_yes",
+    )
 
 
 @pytest.mark.parametrize(
@@ -309,7 +339,10 @@ def test_dropping_an_unknown_test_is_an_error() -> None:
 
 
 def claims(*values: str, call: str = "add(1, 2)") -> list[str]:
-    return [f"from calc import add, Calc\nimport calc\n\n\ndef test_{i}():\n    assert {call} == {v}\n" for i, v in enumerate(values)]
+    return [
+        f"from calc import add, Calc\nimport calc\n\n\ndef test_{i}():\n    assert {call} == {v}\n"
+        for i, v in enumerate(values)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ def report_of(asked: Asked, frames: bytes, ran: ExecResult, silent_seconds: floa
 def complete(told: Told, ran: ExecResult, *, stop_early: bool) -> bool:
     failed = any(result.outcome in ("failed", "error") for result in told.results) or bool(told.errors)
     ids = [result.node for result in told.results]
-    all_ran = sorted(ids) == sorted(told.ids) and (told.dead_canaries == told.canaries or failed)
+    proved = told.dead_canaries == told.canaries > 0 or not told.ids or failed
+    all_ran = sorted(ids) == sorted(told.ids) and proved
     expected = 1 if failed else 0 if told.ids else 5
     return (
         told.sound

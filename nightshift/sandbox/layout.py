@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from nightshift.domain import Environment, ExecLimits
+from nightshift.sandbox.environment import judge_distributions
 
 TREE, TMP, HOME, TOOLS = "/tree", "/tmp", "/tmp/home", "/judge"
 
@@ -26,8 +27,6 @@ SYSTEM = (
 NAME_SERVICE = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 STREAMS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
-
-JUDGE_PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -127,7 +126,9 @@ def judge_packages(environment: Environment) -> list[str]:
     site = judge_site()
     if site.startswith(os.path.dirname(os.path.dirname(os.path.abspath(environment.python))) + os.sep):
         return []  # the environment's own
-    return [path for name in JUDGE_PACKAGES if os.path.exists(path := os.path.join(site, name))] if site else []
+    files = [file for each in judge_distributions() for file in each.files or []]
+    names = {file.parts[0] for file in files} - {"..", "/", "__pycache__"}
+    return [path for name in sorted(names) if os.path.exists(path := os.path.join(site, name))]
 
 
 def judge_site() -> str:

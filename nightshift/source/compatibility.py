@@ -25,7 +25,7 @@ def missing_from(source: Interface, required: Interface) -> tuple[str, ...]:
     problems: list[str] = []
     for name, demand in required.definitions.items():
         if name in found:
-            problems += _compare(source, demand, found[name])
+            problems += _compare(source, required, demand, found[name])
         elif not imported & {name, "*"}:
             problems.append(f"{_noun(demand)} `{name}` is missing.")
     problems += [
@@ -49,12 +49,17 @@ def _noun(item: Function | Class | Variable) -> str:
     return {Function: "function", Class: "class", Variable: "name"}[type(item)]
 
 
-def _compare(source: Interface, demand: Function | Class | Variable, found: Function | Class | Variable) -> list[str]:
+def _compare(
+    source: Interface,
+    required: Interface,
+    demand: Function | Class | Variable,
+    found: Function | Class | Variable,
+) -> list[str]:
     match demand, found:
         case Function(), Function():
             return _compare_functions(demand.name, demand, found)
         case Class(), Class():
-            return [*_compare_classes(source, demand, found)]
+            return [*_compare_classes(source, demand, found), *_compare_constructors(source, required, demand, found)]
         case (Function(), Class()) | (Class(), Function()):
             return [f"`{demand.name}` must be a {_noun(demand)}, not a {_noun(found)}."]
     return []
@@ -171,7 +176,6 @@ def _compare_classes(source: Interface, demand: Class, found: Class) -> Iterator
     for field in demand.fields:
         if complete and field.name not in members:
             yield f"class `{demand.name}` lacks the field `{field.name}`."
-    yield from _compare_constructors(demand, found, family, complete)
 
 
 def _family(source: Interface, cls: Class) -> tuple[list[Class], bool]:
@@ -212,12 +216,13 @@ def _unbound(method: Function) -> Function:
     return method if method.decorated("staticmethod") else replace(method, parameters=method.parameters[1:])
 
 
-def _compare_constructors(demand: Class, found: Class, family: list[Class], complete: bool) -> Iterator[str]:
-    wanted = _constructor(demand, [demand])
+def _compare_constructors(source: Interface, required: Interface, demand: Class, found: Class) -> Iterator[str]:
+    wanted = _constructor(demand, *_family(required, demand))
+    family, complete = _family(source, found)
     explicit = any(cls.method("__init__") for cls in family)
     if wanted is None or (explicit and demand.method("__init__")):
         return
-    given = _constructor(found, family) if complete or explicit else None
+    given = _constructor(found, family, complete)
     if given is None and complete and not found.decorators and not _has_builtin_base(family):
         given = Function("__init__")
     if given is not None:
@@ -228,12 +233,12 @@ def _has_builtin_base(family: list[Class]) -> bool:
     return any(base in vars(builtins) and base != "object" for cls in family for base in cls.bases)
 
 
-def _constructor(cls: Class, family: list[Class]) -> Function | None:
+def _constructor(cls: Class, family: list[Class], complete: bool) -> Function | None:
     """What calling the class takes, where that can be read off."""
     own = next((method for ancestor in family if (method := ancestor.method("__init__"))), None)
     if own:
         return _unbound(own)
-    if cls.is_dataclass or any(base.endswith("NamedTuple") for base in cls.bases):
+    if complete and (cls.is_dataclass or any(base.endswith("NamedTuple") for base in cls.bases)):
         parts = {f.name: f for ancestor in reversed(family) for f in ancestor.fields if _is_init_field(f)}
         keywords = any("kw_only=True" in decorator for decorator in cls.decorators)
         parameters = sorted((_field_parameter(f, keywords) for f in parts.values()), key=lambda p: p.kind != "standard")

@@ -122,7 +122,7 @@ def _candidates(text: str) -> Iterator[Block]:
     for region in [*marked(text, _is_parsable), Block(text)]:
         for block in fenced(region.text, _is_parsable):
             yield Block(block.text, block.info or region.info, block.before, block.span, block.closed)
-        for code in _unfenced(region.text):
+        for code in (region.text, *_unfenced(region.text)):
             yield Block(code, "python " + region.info, region.before)
 
 
@@ -135,7 +135,7 @@ def _unfenced(text: str) -> Iterator[str]:
     start = next((i for i, line in enumerate(lines) if _STARTS_CODE.match(line)), None)
     if start is None:
         return
-    while start and lines[start - 1].startswith("#"):
+    while start and (not lines[start - 1].strip() or lines[start - 1].startswith("#")):
         start -= 1
     lines = lines[start:]
     yield "\n".join(lines)

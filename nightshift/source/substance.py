@@ -30,7 +30,7 @@ _PLACEHOLDER = re.compile(
         (?:\ (?:the\ )?(?:unchanged|same|here|as\ before|omitted|as\ is))?\W*$
     |^\W*(?:\w+\ ){0,3}(?:existing|remaining|other|previous)\ (?:code|method|function|test|import)s?\b
         .*\b(?:here|unchanged|same|remains?|omitted|as\ before)\W*$
-    |^\W*(?:same|unchanged)\ as\ (?:before|above|original)
+    |^\W*(?:same|unchanged)\ as\ (?:before|above|original)\W*$
     |^\W*(?:\.\.\.|…)\W*$
     |^\W*(?:\.\.\.|…).*\b(?:existing|rest|remaining|unchanged|same|other|omitted)\b""",
     re.I | re.X,

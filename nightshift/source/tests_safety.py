@@ -76,7 +76,7 @@ def _skips(tree: ast.Module, names: dict[str, str]) -> str | None:
         if name in _SKIPS or name.endswith(".skipTest"):
             return f"It skips or excuses tests with {name} at line {node.lineno}."
     for node, name in _mentions(tree, names):
-        if name in _HIDING and isinstance(getattr(node, "ctx", None), ast.Store):
+        if name.rpartition(".")[2] in _HIDING and isinstance(getattr(node, "ctx", None), ast.Store):
             return f"It hides tests with {name} at line {node.lineno}."
     return None
 
