@@ -147,6 +147,9 @@ FLAGS: Mapping[str, str] = {
     "workspace.base": "--base", "memory.enabled": "--no-memory",
 }  # fmt: skip
 """Where an override's value comes from, for messages."""
+USERS_OWN: tuple[tuple[str, ...], ...] = (
+    ("allow_remote",), ("remote_hosts",), ("api_key",), ("verify", "network"), ("environment", "allow"),
+)  # fmt: skip
 SHORT_NAMES = {
     "NIGHTSHIFT_ENDPOINT": "endpoints", "NIGHTSHIFT_CANDIDATES": "candidates.count",
     "NIGHTSHIFT_MAX_MINUTES": "limits.minutes", "NIGHTSHIFT_MAX_CALLS": "limits.calls",
@@ -219,11 +222,27 @@ def _layers(
     if explicit and not explicit.is_file():
         raise ConfigError(f"--config {explicit}: there is no such file")
     for file in (*filter(Path.is_file, usual), *filter(None, [explicit])):
-        yield file_layer(file)
+        layer = file_layer(file)
+        if workspace and file.parent == workspace and file != explicit:
+            _refuse_users_own(layer)
+        yield layer
     yield from _environment_layers(environ)
     given = {key: value for key, value in overrides.items() if value is not None}
     for key in sorted(given, key=lambda key: key.startswith("roles.")):
         yield _line_layer(key, given[key], FLAGS.get(key) or FLAGS.get(key.split(".")[0], "command line"))
+
+
+def _refuse_users_own(layer: Layer) -> None:
+    """A checkout may be a stranger's: its file cannot open doors that lead out of this machine."""
+    for key in USERS_OWN:
+        value: Any = layer.table
+        for part in key:
+            value = value.get(part, {}) if isinstance(value, Mapping) else {}
+        if value not in ({}, None):
+            raise ConfigError(
+                f"{layer.locate(key)}: {'.'.join(key)} is not for a project's own file, which may be a stranger's; "
+                "set it in ~/.config/nightshift/config.toml or with --config"
+            )
 
 
 def _line_layer(dotted: str, value: Any, source: str) -> Layer:

@@ -457,3 +457,18 @@ def test_any_key_is_found_on_the_line_it_was_written_on(entries: list[tuple[str,
 
 def test_the_module_reads_no_environment_of_its_own() -> None:
     assert "os.environ" not in Path(config.__file__).read_text()
+
+
+@pytest.mark.parametrize(
+    "text, key",
+    [
+        ("remote_hosts = ['models.example.com']", "remote_hosts"),
+        ("allow_remote = true", "allow_remote"),
+        ("[verify]\nnetwork = true", "verify.network"),
+        ("[environment]\nallow = ['anything']", "environment.allow"),
+    ],
+)
+def test_a_strangers_checkout_cannot_open_a_way_out(tmp_path: Path, text: str, key: str) -> None:
+    (tmp_path / "nightshift.toml").write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(key)):
+        load({}, {"HOME": str(tmp_path / "home")}, tmp_path)
