@@ -156,7 +156,7 @@ class Agents:
             current=fenced(current.text),
             evidence=evidence,
         )
-        read = _edited(current.text) if long else _code_of(brief.step, current.text)
+        read = _edited(current) if long else _code_of(brief.step, current.text)
         text = await self._ask("repairer", f"{brief.span}/{label}", messages, read)
         return Candidate(brief.step.path, text, "repair", label)
 
@@ -234,7 +234,9 @@ def _code_of(step: Step, previous: str = "") -> Callable[[Completion], str]:
     python = step.path.endswith(".py")
 
     def read(reply: Completion) -> str:
-        text = extract_code(reply.text, stop_reason=reply.stop_reason, language="python" if python else "text")
+        text = extract_code(
+            reply.text, stop_reason=reply.stop_reason, language="python" if python else "text", path=step.path
+        )
         if python and step.kind == "source":
             check_substance(text, previous=previous)
         return text
@@ -242,11 +244,12 @@ def _code_of(step: Step, previous: str = "") -> Callable[[Completion], str]:
     return read
 
 
-def _edited(current: str) -> Callable[[Completion], str]:
+def _edited(current: Candidate) -> Callable[[Completion], str]:
     def read(reply: Completion) -> str:
         if reply.stop_reason != "stop":
             raise ReplyRejected("truncated", "the reply ended before its last edit; make fewer and shorter edits")
-        return apply_edits(current, parse_edits(reply.text))
+        language = "python" if current.path.endswith(".py") else "text"
+        return apply_edits(current.text, parse_edits(reply.text), language=language)
 
     return read
 

@@ -350,6 +350,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not happen")
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_not_possible(box: Sandbox) -> None:
     """Everything written goes to memory of a fixed size and is gone with the jail."""
     code = "import os\nn = 0\ntry:\n    while n < 100:\n        open(str(n), 'wb').write(b'x' * (4 << 20)); n += 1\nexcept OSError: pass\nprint(n)"

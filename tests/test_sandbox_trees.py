@@ -147,7 +147,7 @@ def make_links(place: Path) -> None:
     (place / "inner" / "to_folder").symlink_to(place.parent / "outside")
 
 
-@pytest.mark.parametrize("make", [make_deep, make_locked, make_odd, make_links])
+@pytest.mark.parametrize("make", [pytest.param(make_deep, marks=pytest.mark.slow), make_locked, make_odd, make_links])
 def test_everything_is_removed_and_nothing_outside(make: object, tmp_path: Path) -> None:
     place, outside = tmp_path / "place", tmp_path / "outside"
     place.mkdir()

@@ -103,6 +103,11 @@ def test_foreign_modules_with_the_same_last_name_are_not_the_projects() -> None:
     assert project_imports_missing(texts, "app.py") == ()
 
 
+def test_a_neighbour_does_not_hide_the_standard_library() -> None:
+    texts = {"tools/json.py": "", "tools/app.py": "import json\nimport near\n", "tools/near.py": ""}
+    assert import_graph(texts).imports("tools/app.py") == {"tools/near.py"}
+
+
 def test_circles_are_allowed() -> None:
     graph = import_graph({"a.py": "import b", "b.py": "import c", "c.py": "import a"})
     assert graph.reach("a.py") == {"a.py", "b.py", "c.py"}

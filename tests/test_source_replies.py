@@ -168,6 +168,12 @@ def test_a_block_that_names_the_file_wins_over_a_longer_one(head: str) -> None:
     assert extract_code(reply, path="other.py") == CODE
 
 
+def test_a_fence_ends_where_its_code_does_though_a_docstring_holds_fences_too() -> None:
+    reply = f"```python a.py\n{CODE}```\n\n```python b.py\n{DOCSTRING}```\n\n```python c.py\nx = 1\n```"
+    assert extract_code(reply, path="b.py") == DOCSTRING
+    assert extract_code(reply, path="c.py") == "x = 1\n"
+
+
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from test_source_interfaces import INTERFACES
 
 from nightshift.domain import CommandCheck, Criterion, Plan, Step
 from nightshift.source.interfaces import interface_of, missing_from, parse_interface, render
 from nightshift.source.stubs import stub_module, stub_texts
-from test_source_interfaces import INTERFACES
 
 INTERFACE = """
 from .other import Thing

@@ -28,8 +28,6 @@ class Block:
     """The info string of its fence, or the words of its marker."""
     before: str = ""
     """The last line with text above it."""
-    span: tuple[int, int] = (0, 0)
-    """Offsets in the reply, fences included."""
     closed: bool = True
 
 
@@ -60,7 +58,6 @@ def fenced(text: str, good: Callable[[str], bool]) -> list[Block]:
     A docstring may hold fences of its own; that is why the first closing fence need not be the right one.
     """
     lines = text.split("\n")
-    offsets = _offsets(lines)
     blocks: list[Block] = []
     at = 0
     while at < len(lines):
@@ -72,8 +69,7 @@ def fenced(text: str, good: Callable[[str], bool]) -> list[Block]:
         bodies = {i: _body(lines[at + 1 : i], opening[1]) for i in closers[:MAX_CLOSERS]}
         end = next((i for i, body in bodies.items() if good(body)), closers[0] if closers else len(lines))
         body = bodies[end] if end in bodies else _body(lines[at + 1 :], opening[1])
-        span = (offsets[at], offsets[min(end + 1, len(lines))])
-        blocks.append(Block(body, opening[3], _above(lines, at), span, end < len(lines)))
+        blocks.append(Block(body, opening[3], _above(lines, at), end < len(lines)))
         at = end + 1
     return blocks
 
@@ -115,13 +111,6 @@ def paragraphs_from_end(lines: Sequence[str]) -> Iterator[tuple[int, Sequence[st
         if start < end:
             yield start, lines[start:end]
         end = start - 1
-
-
-def _offsets(lines: Sequence[str]) -> list[int]:
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    return offsets
 
 
 def _closes(line: str, opening: re.Match[str]) -> bool:

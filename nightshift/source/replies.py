@@ -11,6 +11,7 @@ import codeop
 import re
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -121,9 +122,9 @@ def _longest_broken(text: str) -> int:
 def _candidates(text: str) -> Iterator[Block]:
     for region in [*marked(text, _is_parsable), Block(text)]:
         for block in fenced(region.text, _is_parsable):
-            yield Block(block.text, block.info or region.info, block.before, block.span, block.closed)
+            yield replace(block, before=region.info or block.before)
         for code in (region.text, *_unfenced(region.text)):
-            yield Block(code, "python " + region.info, region.before)
+            yield Block(code, "", region.info or region.before)
 
 
 def _unfenced(text: str) -> Iterator[str]:

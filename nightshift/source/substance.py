@@ -31,8 +31,8 @@ _PLACEHOLDER = re.compile(
     |^\W*(?:\w+\ ){0,3}(?:existing|remaining|other|previous)\ (?:code|method|function|test|import)s?\b
         .*\b(?:here|unchanged|same|remains?|omitted|as\ before)\W*$
     |^\W*(?:same|unchanged)\ as\ (?:before|above|original)\W*$
-    |^\W*(?:\.\.\.|…)\W*$
-    |^\W*(?:\.\.\.|…).*\b(?:existing|rest|remaining|unchanged|same|other|omitted)\b""",
+    |^\#?\ ?(?:\.\.\.|…)\s*$
+    |^\W*(?:\.\.\.|…).*\b(?:existing|rest\ of|remaining|unchanged|same\ as|other\ methods|omitted)\b""",
     re.I | re.X,
 )
 _FOREIGN_COMMENT = re.compile(r"<!--(.*?)-->|/\*(.*?)\*/|^\s*(?://|\#)(.*)$", re.S | re.M)
@@ -80,8 +80,8 @@ def _comments(text: str) -> list[str]:
 
 
 def _check_skeleton(text: str, units: Sequence[_Unit], before: Sequence[_Unit]) -> None:
-    empty = sum(unit.empty for unit in units)
-    if before and empty < sum(unit.empty for unit in before):
+    empty, had = (sum(unit.empty for unit in found) for found in (units, before))
+    if empty < had or (empty == had < len(before)):  # progress, or the author's own empty methods
         return
     marked = bool(_STUB_MARKER.search("\n".join(text.split("\n")[:12])))
     rules = (
