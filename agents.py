@@ -248,8 +248,8 @@ def _edited(current: Candidate) -> Callable[[Completion], str]:
     def read(reply: Completion) -> str:
         if reply.stop_reason != "stop":
             raise ReplyRejected("truncated", "the reply ended before its last edit; make fewer and shorter edits")
-        language = "python" if current.path.endswith(".py") else "text"
-        return apply_edits(current.text, parse_edits(reply.text), language=language)
+        edits = parse_edits(reply.text)
+        return apply_edits(current.text, edits, language="python" if current.path.endswith(".py") else "text")
 
     return read
 
