@@ -20,10 +20,10 @@ demo: setup ## run the whole loop on the embedded tape: no model server needed
 	@$(BIN)/python orchestrator.py --demo
 
 test: setup ## all tests, slow ones too
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 fast: setup ## the fast tests only
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 check: setup ## ruff, mypy --strict, the import graph
 	$(BIN)/ruff check .

@@ -53,8 +53,8 @@ def test_json_says_the_same_to_programs(run):
     assert {finding["level"] for finding in found["findings"]} <= {"ok", "warning", "problem"}
 
 
-@pytest.mark.parametrize("url", [refused_url()])
-def test_no_server_is_a_problem_with_a_way_out_and_exit_3(run, url):
+def test_no_server_is_a_problem_with_a_way_out_and_exit_3(run):
+    url = refused_url()
     done = run("--endpoint", url)
     assert done.returncode == 3
     assert "problem" in done.stdout

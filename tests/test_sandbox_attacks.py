@@ -11,6 +11,7 @@ import sysconfig
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -338,6 +339,16 @@ open_sandbox(Environment(sys.executable), scratch=Path({str(tmp_path)!r})).run(T
     with closing(open_sandbox(Environment(sys.executable), scratch=tmp_path)):
         assert len(list(tmp_path.iterdir())) == 1, "only the new sandbox's own nest is left"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_launcher_takes_everything_along(tmp_path: Path) -> None:
+    mark = uuid.uuid4().hex
+    with closing(open_sandbox(Environment(sys.executable), scratch=tmp_path)) as sandbox, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(sandbox.run, Tree({}), ["sh", "-c", f"sleep 60; : {mark}"])
+        wait_until(lambda: bool(marked(mark)))
+        os.kill(min(marked(str(tmp_path))), 9)
+        assert running.result(5).exit_code == 137
+        wait_until(lambda: not marked(mark))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

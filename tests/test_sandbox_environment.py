@@ -164,6 +164,7 @@ def test_an_interpreter_without_pytest_borrows_ours_and_nothing_else() -> None:
             "test_a.py": "import pytest, importlib.util\ndef test_a(): assert importlib.util.find_spec('httpx') is None"
         }
         assert box.test(Tree(texts), ["test_a.py"]).passed
+        assert box.run(Tree({}), ["sh", "-c", "exit 5"]).exit_code == 5, "the launcher's own library is not in there"
 
 
 def lacks_pytest(python: str) -> bool:

@@ -94,6 +94,14 @@ def test_copies_share_no_inode_with_the_base(base: Path, tmp_path: Path) -> None
     assert len({(tmp_path / "tree" / n).stat().st_ino for n in "ab"} | {(base / "a").stat().st_ino}) == 3
 
 
+def test_a_base_that_holds_our_own_trees_is_not_copied_into_itself(base: Path) -> None:
+    nest = Nest(base)
+    with nest.directory() as place:
+        write_tree(Tree({"a": ""}, base), place / "tree")
+        assert names(place / "tree") == ["a"]
+    nest.close()
+
+
 def test_pipes_are_not_opened(base: Path, tmp_path: Path) -> None:
     os.mkfifo(base / "pipe")
     write_tree(Tree({}, base), tmp_path / "tree")

@@ -196,6 +196,8 @@ def test_stop_early_stops_at_the_first_failure(box: Sandbox) -> None:
     report = run(box, texts, stop_early=True)
     assert list(outcomes(report).values()) == ["passed", "failed"]
     assert (report.complete, report.passed, report.collected) == (True, False, 3)
+    broken = run(box, {**texts, "test_b.py": "1/0"}, ["test_b.py", "test_a.py"], stop_early=True)
+    assert (broken.complete, broken.results) == (True, ())
     assert run(box, {"test_a.py": "def test_1(): pass"}, stop_early=True).passed
 
 
@@ -251,7 +253,7 @@ def test_evidence_is_the_tail() -> None:
 # Cheats: every tree here is wrong, and says that it is right.
 
 WRONG = "def add(a, b): return a - b\n"
-TEST = "from calc import add\ndef test_one(): assert add(1, 1) == 2\ndef test_two(): assert add(2, 2) == 4\n"
+TEST = "from calc import add\ndef test_zero(): assert add(0, 0) == 0\ndef test_one(): assert add(1, 1) == 2\ndef test_two(): assert add(2, 2) == 4\n"
 OUTCOME_PASSED = "import pytest\n@pytest.hookimpl(wrapper=True{})\ndef pytest_runtest_makereport(item, call):\n    report = yield\n    report.outcome = 'passed'\n    report.longrepr = None\n    return report\n"
 
 CHEATS: dict[str, dict[str, str]] = {
@@ -279,6 +281,11 @@ CHEATS: dict[str, dict[str, str]] = {
     "conftest answers the protocol": {"conftest.py": "import pytest\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_protocol(item, nextitem): return True\n"},
     "conftest empties the session": {"conftest.py": "def pytest_collection_finish(session): session.items.clear()\n"},
     "conftest drops a test": {"conftest.py": "def pytest_collection_modifyitems(items): items.clear()\n"},
+    "conftest keeps what passes": {
+        "conftest.py": "def pytest_collection_modifyitems(items): items[:] = [i for i in items if 'zero' in i.name]\n"
+    },
+    "ini selects what passes": {"pytest.ini": "[pytest]\naddopts = -k zero\n"},
+    "leaves after what passes": {"conftest.py": "def pytest_runtest_teardown(item): item.session.shouldstop = 'enough'\n"},
     "conftest ignores the file": {"conftest.py": "collect_ignore = ['test_a.py']\n"},
     "conftest marks everything xfail": {"conftest.py": "import pytest\ndef pytest_collection_modifyitems(items):\n    for item in items: item.add_marker(pytest.mark.xfail)\n"},
     "conftest resets the exit status": {"conftest.py": "import pytest\n@pytest.hookimpl(trylast=True)\ndef pytest_sessionfinish(session): session.exitstatus = 0; session.testsfailed = 0\n"},

@@ -41,8 +41,15 @@ class Walls:
     none: bool = False
     overlay: bool = True
     """Writes to the tree go to memory, bounded; else to the copy on disk."""
-    uid: int = os.getuid() or SPARE_ID
-    gid: int = os.getgid() if os.getuid() else SPARE_ID
+
+    @property
+    def drop(self) -> bool:
+        """Root must not stay root in there."""
+        return not self.none and os.geteuid() == 0
+
+    @property
+    def ids(self) -> tuple[int, int]:
+        return (SPARE_ID, SPARE_ID) if self.drop else (os.geteuid(), os.getegid())
 
     @property
     def isolation(self) -> str:
@@ -112,6 +119,7 @@ class Box:
         self, tree: Tree, nodes: Sequence[str], *, limits: ExecLimits | None = None, stop_early: bool = False
     ) -> TestReport:
         limits = limits or TEST_LIMITS
+        nodes = [tidy(node) for node in nodes]
         with self._place(tree) as place:
             problems = [(path, not_there(place.tree, path)) for path in files_of(nodes)]
             missing = tuple((path, problem) for path, problem in problems if problem)
@@ -120,7 +128,8 @@ class Box:
                 return TestReport((), 0, missing)
             asked = Asked(secrets.token_hex(16), there, place.inside, place.tmp, limits.test_seconds, stop_early)
             command = [self._environment.python, "-P", "-s", "-c", START, place.tools, ORDERS, REPORT]
-            job = replace(self._job(place, command, limits), orders=self._orders(asked))
+            job = self._job(place, command, limits)
+            job = replace(job, orders=self._orders(asked), env={**job.env, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
             ended = self._supervisor.run(job)
             result = self._result(["pytest", *there], ended, place)
             report = report_of(asked, ended.report, result, ended.silent_seconds)
@@ -143,7 +152,7 @@ class Box:
         try:
             with self._nest.directory() as root:
                 place = Place(root, self._walls.none, self._tools)
-                owner = SPARE_ID if os.getuid() == 0 and not self._walls.none else None
+                owner = SPARE_ID if self._walls.drop else None
                 write_tree(tree, place.tree, owner=owner)
                 if self._walls.none:
                     for path in (place.home, place.tmp):
@@ -156,10 +165,10 @@ class Box:
     def _job(self, place: Place, argv: list[str], limits: ExecLimits, *, network: bool = False) -> Job:
         jail: dict[str, Any] | None = None
         if not self._walls.none:
-            uid, overlay = self._walls.uid, self._walls.overlay
+            uid, gid = self._walls.ids
+            overlay = self._walls.overlay
             seen = entries(self._readable, place.tree, limits, uid=uid, overlay=overlay, network=network)
-            drop = os.getuid() == 0
-            jail = {"uid": uid, "gid": self._walls.gid, "drop": drop, "network": network, "entries": seen}
+            jail = {"uid": uid, "gid": gid, "drop": self._walls.drop, "network": network, "entries": seen}
         env = surroundings(self._environment.python, place)
         return Job(argv, env, place.inside, limits, jail, seccomp_filter() if jail else b"")
 
@@ -237,7 +246,6 @@ def surroundings(python: str, place: Place) -> dict[str, str]:
         "TZ": "UTC",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
 
 
@@ -249,6 +257,11 @@ def copy_plugin(tools: Path) -> None:
     py_compile.compile(str(copy), doraise=True)
     for path in (tools, *tools.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def tidy(node: str) -> str:
+    path, mark, rest = node.partition("::")
+    return str(PurePosixPath(path)) + mark + rest
 
 
 def file_of(node: str) -> str:

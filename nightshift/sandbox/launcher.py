@@ -17,6 +17,7 @@ import resource
 import select
 import struct
 import sys
+import warnings  # noqa: F401  (os.execvpe needs it, and then the library may be out of reach)
 
 TYPE_CHECKING = False  # importing typing would take as long as starting the interpreter
 if TYPE_CHECKING:

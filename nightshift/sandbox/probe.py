@@ -20,18 +20,18 @@ PROBE_LIMITS = ExecLimits(seconds=10.0, processes=8)
 PROBER = """
 import os, shutil, socket, sys
 port, secret, outside = sys.argv[1:]
-def connect():
+def reach_a_socket():
     socket.create_connection(("127.0.0.1", int(port)), timeout=1).send(b"x")
-def read():
+def read_the_home_directory():
     open(secret).read()
-def write():
+def write_outside():
     open(outside, "w").close()
-def write_system():
+def write_into_the_system():
     open("/usr/nightshift-probe", "w").close()
 def keep_privileges():
     status = dict(line.split(":", 1) for line in open("/proc/self/status"))
     assert os.getuid() == 0 or int(status["CapEff"], 16) or not int(status["NoNewPrivs"])
-for attack in (connect, read, write, write_system, keep_privileges):
+for attack in (reach_a_socket, read_the_home_directory, write_outside, write_into_the_system, keep_privileges):
     try:
         attack()
     except (OSError, AssertionError):

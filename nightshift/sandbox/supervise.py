@@ -294,7 +294,7 @@ def rlimits(limits: ExecLimits, *, counted: bool) -> list[tuple[int, int]]:
     """Processes are counted in a user namespace of their own only: outside, all of the user's would count."""
     bounds = [
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_CPU, math.ceil(limits.seconds) + 1),
+        (resource.RLIMIT_CPU, math.ceil(limits.seconds) * (os.cpu_count() or 1) + 1),
         (resource.RLIMIT_AS, limits.memory_bytes),
         (resource.RLIMIT_FSIZE, limits.file_bytes),
         (resource.RLIMIT_NOFILE, OPEN_FILES),

@@ -7,8 +7,8 @@ are not copied. Removal follows no link, opens no file and does not mind depth.
 from __future__ import annotations
 
 import fcntl
-import itertools
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -44,7 +44,7 @@ def copy_directory(base: Path, place: Path) -> None:
     while todo:
         source, target = todo.pop()
         for entry in listing(source):
-            if entry.name in LEFT_OUT:
+            if entry.name in LEFT_OUT or entry.name.startswith(PREFIX):
                 continue
             copy = target / entry.name
             if entry.is_symlink():
@@ -101,19 +101,18 @@ def give(place: Path, owner: int) -> None:
 
 def remove(place: Path) -> None:
     """Removes a directory that untrusted code has written in."""
-    serial = itertools.count()
     with suppress(FileNotFoundError):
         top = open_directory(os.fspath(place))
         try:
             while names := os.listdir(top):
                 for name in names:
-                    dismantle(top, name, serial)
+                    dismantle(top, name)
         finally:
             os.close(top)
         place.rmdir()
 
 
-def dismantle(top: int, name: str, serial: Iterator[int]) -> None:
+def dismantle(top: int, name: str) -> None:
     if unlinked(name, top):
         return
     with suppress(FileNotFoundError):
@@ -122,7 +121,7 @@ def dismantle(top: int, name: str, serial: Iterator[int]) -> None:
             for child in os.listdir(inner):
                 if not unlinked(child, inner):
                     os.close(open_directory(child, inner))  # a directory must be writable to be moved
-                    os.rename(child, f"moved-{os.getpid()}-{next(serial)}", src_dir_fd=inner, dst_dir_fd=top)
+                    os.rename(child, f"moved-{secrets.token_hex(8)}", src_dir_fd=inner, dst_dir_fd=top)
         finally:
             os.close(inner)
         os.rmdir(name, dir_fd=top)
@@ -189,16 +188,16 @@ class Nest:
 
 
 def sweep(scratch: Path) -> None:
-    """Removes the nests of owners that are gone."""
+    """Removes the nests of owners that are gone; only this user's, since /tmp belongs to everybody."""
     for nest in scratch.glob(PREFIX + "*"):
-        if orphaned(nest):
+        if nest.lstat().st_uid == os.geteuid() and not nest.is_symlink() and orphaned(nest):
             remove(nest)
 
 
 def orphaned(nest: Path) -> bool:
     try:
         lock = os.open(nest / LOCK, os.O_WRONLY | os.O_NOFOLLOW)
-    except OSError:  # another user's, or one just being made
+    except OSError:  # one just being made
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
