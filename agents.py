@@ -11,7 +11,7 @@ import dataclasses
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from nightshift.domain import (
     Candidate,
@@ -58,7 +58,7 @@ DIAGNOSIS_SCHEMA: dict[str, Any] = {
                 "type": "object",
                 "properties": {
                     "path": {"type": "string", "maxLength": 120},
-                    "blame": {"type": "string", "enum": ["source", "test"]},
+                    "blame": {"type": "string", "enum": ["source", "test", "criterion"]},
                     "why": {"type": "string", "maxLength": 400},
                 },
                 "required": ["path", "blame", "why"],
@@ -71,6 +71,8 @@ DIAGNOSIS_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
+SECOND_REPAIR_TEMPERATURE = 0.5
+"""The same question at temperature 0 has the same answer."""
 EDIT_LINES = 150
 """Above this many lines a repair is asked for as edits: weak models rewrite short files better than they patch."""
 
@@ -157,7 +159,9 @@ class Agents:
             evidence=evidence,
         )
         read = _edited(current) if long else _code_of(brief.step, current.text)
-        text = await self._ask("repairer", f"{brief.span}/{label}", messages, read)
+        again = not label.endswith("-1")
+        span, temperature = f"{brief.span}/{label}", SECOND_REPAIR_TEMPERATURE if again else None
+        text = await self._ask("repairer", span, messages, read, temperature=temperature)
         return Candidate(brief.step.path, text, "repair", label)
 
     async def diagnose(self, task: Task, span: str, *, evidence: str, sources: str, paths: dict[str, str]) -> Diagnosis:
@@ -261,13 +265,14 @@ def _read_diagnosis(data: Any, paths: dict[str, str]) -> Diagnosis:
     except (KeyError, TypeError, AttributeError) as error:
         raise ReplyRejected("unparsable", f"the diagnosis lacks a part: {error}") from error
     # Blame follows from the kind of the file: a model that calls a test "source" still means that file.
-    culprits = tuple(
-        Culprit(path, why, "test" if paths[path] == "test" else "source") for path, why in found if path in paths
-    )
+    culprits = tuple(Culprit(path, why, _BLAME.get(paths[path], "source")) for path, why in found if path in paths)
     if not culprits:
         names = ", ".join(paths)
         raise ReplyRejected("unparsable", f"no culprit is one of the files that may be blamed: {names}")
     return Diagnosis(whys, tuple(dict.fromkeys(culprits)), advice)
+
+
+_BLAME: dict[str, Literal["source", "test", "criterion"]] = {"test": "test", "criterion": "criterion"}
 
 
 def _task_text(task: Task) -> str:

@@ -22,6 +22,7 @@ from nightshift.acceptance import Accepted
 from nightshift.checks import run_command_check
 from nightshift.domain import (
     Attempt,
+    Culprit,
     Diagnosis,
     ExecLimits,
     Recorder,
@@ -102,6 +103,8 @@ class Orchestrator:
                 return RunResult("passed", "passed", _passed_message(verdict))
             diagnosis = await self._diagnose(work, verdict, number)
             self.attempts[-1] = replace(self.attempts[-1], diagnosis=diagnosis)
+            if doubted := [c for c in diagnosis.culprits if c.blame == "criterion"]:
+                return RunResult("failed", "no_progress", _doubt_message(doubted))
             history.append(Progress(diagnosis.signature, tree_hash(work.tested_tree.texts), verdict.score))
             if reason := stuck(history):
                 if fresh:
@@ -164,7 +167,7 @@ class Orchestrator:
             diagnosis = await self._agents.diagnose(
                 work.task,
                 span,
-                evidence=of_verdict(verdict),
+                evidence=of_verdict(verdict, work.tested_tree.texts),
                 sources=concerned_sources(work, verdict),
                 paths=paths,
             )
@@ -192,6 +195,12 @@ class Orchestrator:
 def _passed_message(verdict: Verdict) -> str:
     tests = verdict.report.collected if verdict.report else 0
     return f"all {len(verdict.results)} criteria hold and {tests} tests pass (proof: {proof_of(verdict.results)})"
+
+
+def _doubt_message(doubted: Sequence[Culprit]) -> str:
+    """Criteria are frozen once building starts: one that cannot be fulfilled ends the run, it is never dropped."""
+    reasons = "; ".join(f"{culprit.path}: {culprit.why}" for culprit in doubted)
+    return f"the analyst doubts a check of the plan ({reasons}): edit the plan (--dry-run, then --plan) or the task"
 
 
 def main(argv: Sequence[str]) -> int:

@@ -90,7 +90,7 @@ def accept_tests(
             continue
         nodes |= kept
         texts[path] = drop_tests(texts[path], names) if names else texts[path]
-    return Accepted(texts, frozenset(nodes), tuple(out))
+    return Accepted(texts, frozenset(nodes), tuple(dict.fromkeys(out)))
 
 
 def bind(plan: Plan, accepted: Accepted) -> Plan:

@@ -407,8 +407,9 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Culprit:
     path: str
+    """Of a planned file, or `criterion <id>` for a check that no program could fulfil."""
     why: str
-    blame: Literal["source", "test"]
+    blame: Literal["source", "test", "criterion"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from nightshift.domain import (
     Check,
@@ -22,11 +23,12 @@ from nightshift.domain import (
     TestsCheck,
     Verdict,
 )
-from nightshift.prompting import tail
+from nightshift.prompting import fenced, tail
+from nightshift.source.tests_units import source_of
 
 DETAIL_CHARS = 1500
 """For one failing test or command."""
-EVIDENCE_CHARS = 8000
+EVIDENCE_CHARS = 10_000
 """For all failures shown in one prompt."""
 
 _VOLATILE = (
@@ -65,29 +67,40 @@ def of_exec(result: ExecResult) -> str:
     return normalised("\n".join(parts))
 
 
-def of_test(result: TestResult) -> str:
-    return normalised(f"{result.node}: {result.outcome}\n{tail(result.detail.rstrip(), DETAIL_CHARS)}")
+def of_test(result: TestResult, texts: Mapping[str, str] = MappingProxyType({})) -> str:
+    """How one test ended; with its own code when `texts` holds its file."""
+    path, _, name = result.node.partition("::")
+    code = source_of(texts.get(path, ""), name.partition("[")[0])
+    shown = f"\n{fenced(code)}" if code and len(code) <= DETAIL_CHARS else ""
+    return normalised(f"{result.node}: {result.outcome}{shown}\n{tail(result.detail.rstrip(), DETAIL_CHARS)}")
 
 
-def of_report(report: TestReport) -> str:
-    """The failures of one test run; the first ones in full, the rest by name."""
+def of_report(report: TestReport, texts: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The failures of one test run, as many as fit."""
     items = [
         normalised(f"{path} cannot be collected:\n{tail(text, DETAIL_CHARS)}")
         for path, text in report.collection_errors
     ]
-    items += [of_test(result) for result in report.failures]
+    items += [of_test(result, texts) for result in report.failures]
     if not items and not report.complete and report.exec:
         items.append(f"the test run did not come to its end: {of_exec(report.exec)}")
     return fitted(items)
 
 
-def of_verdict(verdict: Verdict) -> str:
-    """Everything that keeps a verdict from being a pass."""
+def of_verdict(verdict: Verdict, texts: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Everything that keeps a verdict from being a pass; each failing test is told once."""
     items = [f"Problem: {problem}" for problem in verdict.problems]
-    items += [of_criterion(result) for result in verdict.results if not result.passed]
+    failed = [result for result in verdict.results if not result.passed]
+    items += [of_criterion(r) for r in failed if not isinstance(r.criterion.check, TestsCheck)]
+    items += [_by_tests(r, r.criterion.check) for r in failed if isinstance(r.criterion.check, TestsCheck)]
     if verdict.report and not verdict.report.passed:
-        items.append(of_report(verdict.report))
+        items.append(of_report(verdict.report, texts))
     return fitted(items)
+
+
+def _by_tests(result: CriterionResult, check: TestsCheck) -> str:
+    bound = ", ".join(check.nodes) or "no test"
+    return f"Criterion {result.criterion.id} fails: {result.criterion.description}\nproved by: {bound}"
 
 
 def of_criterion(result: CriterionResult) -> str:

@@ -235,8 +235,15 @@ def _script_problems(code: str) -> Iterable[str]:
     except (SyntaxError, ValueError) as error:
         yield f"its script is not Python: {error}"
         return
-    if not any(isinstance(node, ast.Assert | ast.Raise) for node in ast.walk(tree)):
-        yield "its script asserts nothing, so it cannot fail"
+    if not any(_can_fail(node) for node in ast.walk(tree)):
+        yield "its script asserts nothing about the project, so it cannot fail"
+
+
+def _can_fail(node: ast.AST) -> bool:
+    """An explicit raise, or an assert about something that is computed: `assert True` says nothing."""
+    if isinstance(node, ast.Assert):
+        return any(isinstance(part, ast.Call | ast.Name | ast.Attribute) for part in ast.walk(node.test))
+    return isinstance(node, ast.Raise)
 
 
 _CHECKS: tuple[Problem, ...] = (_size, _paths, _duplicates, _dependencies, _interfaces, _checks)

@@ -39,7 +39,9 @@ def test_an_unknown_flag_is_exit_2(program: str, tmp_path: Path) -> None:
     if program == "nightly.py":
         pytest.skip("passes flags it does not know on to orchestrator.py")
     command = [sys.executable, str(ROOT / program), "--no-such-flag"]
-    done = subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment(tmp_path), check=False, timeout=30)
+    done = subprocess.run(
+        command, capture_output=True, cwd=tmp_path, env=environment(tmp_path), check=False, timeout=30
+    )
     assert done.returncode == 2
 
 
@@ -65,7 +67,11 @@ def test_a_run_leaves_the_files_of_the_contract_and_nothing_else(tmp_path: Path)
     assert set(done.result["usage"]) == {
         "calls", "prompt_tokens", "cached_tokens", "completion_tokens", "model_seconds", "wall_seconds",
     }  # fmt: skip
-    visible = {path.relative_to(done.workspace).as_posix() for path in done.workspace.rglob("*") if ".nightshift" not in path.parts}
+    visible = {
+        path.relative_to(done.workspace).as_posix()
+        for path in done.workspace.rglob("*")
+        if ".nightshift" not in path.parts
+    }
     assert visible == {"calculator.py", "tests", "tests/test_calculator.py"}
     assert (done.workspace / ".nightshift" / ".gitignore").read_text() == "*\n"
 
@@ -74,7 +80,9 @@ def test_a_run_leaves_the_files_of_the_contract_and_nothing_else(tmp_path: Path)
 def test_the_demo_needs_nothing_and_shows_the_whole_loop(tmp_path: Path) -> None:
     """A wrong first candidate, agreement, a failing criterion, the root cause, a cascade, a green end, on a bare tape."""
     command = [sys.executable, str(ROOT / "orchestrator.py"), "--demo"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(tmp_path), cwd=tmp_path, timeout=60, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment(tmp_path), cwd=tmp_path, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     story = (
         "replies come from the demo's tape", "money.py  candidate-1 fails: tests", "money.py: candidate-2 of 3",

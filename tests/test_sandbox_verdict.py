@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,7 +136,7 @@ def test_equal_names_in_two_files_stay_two_tests(box: Sandbox) -> None:
 
 def test_nodes_choose_tests(box: Sandbox) -> None:
     nodes = [
-        "test_a.py::test_parameter",
+        "./test_a.py::test_parameter",
         "test_a.py::TestUnit",
         "test_a.py::test_parameter[1]",
         "test_a.py::test_passes",
@@ -299,6 +300,7 @@ CHEATS: dict[str, dict[str, str]] = {
     "edits the site": {"sitecustomize.py": "import os; os._exit(0)\n", "usercustomize.py": "import os; os._exit(0)\n"},
     "forges a frame": {"calc.py": WRONG + "import os, json\nfor fd in range(3, 40):\n    try: os.write(fd, json.dumps({'key': '', 'n': 3, 'kind': 'finish', 'status': 0}).encode() + b'\\n')\n    except OSError: pass\n"},
     "closes the channel": {"calc.py": WRONG + "import os; os.closerange(3, 60)\n"},
+    "rewrites the reporter": {"calc.py": WRONG + "import gc\\nfor each in gc.get_objects():\\n    if type(each).__name__ == 'Reporter': type(each).note = lambda *a: None\\n"},
     "forks a double": {"calc.py": WRONG + "import os\nif os.fork() == 0: add = lambda a, b: a + b\nelse: os.wait()\n"},
 }  # fmt: skip
 
@@ -313,6 +315,21 @@ QUICK = {"hard exit in the function", "exits at exit", "conftest forces passed",
 def test_a_wrong_tree_that_cheats_does_not_pass(box: Sandbox, cheat: str) -> None:
     report = run(box, {"calc.py": WRONG, "test_a.py": TEST, **CHEATS[cheat]})
     assert not report.passed, report
+
+
+SURVIVORS = {
+    "equals everything": "class Any:\n    def __eq__(self, other): return True\ndef add(a, b): return Any()\n",
+    "reads the answer from its caller": "import sys, ast\ndef add(a, b):\n    frame = sys._getframe(1)\n    line = open(frame.f_code.co_filename).read().splitlines()[frame.f_lineno - 1]\n    return ast.literal_eval(line.rpartition('==')[2].strip())\n",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(
+    strict=True, reason="code that shares a process with its tests; only an oracle in another process sees through it"
+)
+@pytest.mark.parametrize("cheat", SURVIVORS)
+def test_a_cheat_that_only_an_oracle_sees_through(box: Sandbox, cheat: str) -> None:
+    assert not run(box, {"calc.py": SURVIVORS[cheat], "test_a.py": TEST}).passed
 
 
 def test_a_project_with_hooks_that_do_not_lie_passes(box: Sandbox) -> None:
@@ -393,6 +410,16 @@ def test_a_process_that_ends_otherwise_than_its_session_did_not_pass() -> None:
     assert not told(HONEST, exit_code=1).passed
     assert not told([*HONEST, HONEST[-1]]).passed
     assert not told([*HONEST, {"kind": "canary", "state": "dead"}]).passed
+
+
+def test_a_session_that_left_tests_out_is_incomplete() -> None:
+    two: dict[str, object] = {"kind": "collected", "ids": ["test_a.py::t", "test_a.py::u"]}
+    failed = {**HONEST[4], "outcome": "failed"}
+    ended: dict[str, object] = {"kind": "finish", "status": 1}
+    frames = [two, *HONEST[1:4], failed, ended]
+    assert not told(frames, 1).complete
+    assert told(frames, 1, replace(ASKED, stop_early=True)).complete
+    assert not told([*HONEST[:4], ended], 1).complete, "a test was still running"
 
 
 @given(

@@ -129,6 +129,7 @@ def _planned(record: Record) -> Iterator[str]:
         yield "  ! no valid plan could be had; one step stands for the whole task"
     for criterion in plan.criteria:
         by = " (yours)" if criterion.trusted else ""
+        by += " (held before: a guard, no proof)" if criterion.guard else ""
         yield f"  - {one_line(criterion.id)}{by}: {one_line(criterion.description)}"
 
 
@@ -194,7 +195,7 @@ def _cascade(record: Record) -> Iterator[str]:
 
 
 def _repair(record: Record) -> Iterator[str]:
-    yield f"  repair  {_get(record, 'path')}: {_get(record, 'outcome')} {_get(record, 'detail')}".rstrip()
+    yield f"  repair  {_get(record, 'path')}: {_get(record, 'outcome')}: {_get(record, 'detail')}"
 
 
 def _guard(record: Record) -> Iterator[str]:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nightshift.checks import base_node
 from nightshift.domain import Culprit, Diagnosis, TestsCheck, Verdict
+from nightshift.evidence import of_verdict
 from nightshift.prompting import fenced, head
 from nightshift.search.work import Work
 from nightshift.source.graph import import_graph
 
-SOURCES_CHARS = 12_000
+SOURCES_CHARS = 24_000
 """Of source and test code shown to the analyst."""
 
 
 def suspects(work: Work, verdict: Verdict) -> dict[str, str]:
-    """The planned files that may be blamed, with their kind; tests only while some test fails."""
+    """What may be blamed, with its kind: planned files, tests while some test fails, and failing checks of our own.
+
+    The user's tests and commands are never among them.
+    """
     tests_fail = verdict.report is not None and not verdict.report.passed
-    return {
+    files = {
         s.path: s.kind for s in work.plan.steps if s.kind != "test" or (tests_fail and s.path in work.accepted.texts)
     }
+    own = [r.criterion for r in verdict.results if not r.passed and not r.criterion.trusted]
+    return files | {f"criterion {c.id}": "criterion" for c in own if not isinstance(c.check, TestsCheck)}
 
 
 def without_analyst(work: Work, verdict: Verdict, why: str) -> Diagnosis:
@@ -32,6 +40,30 @@ def without_analyst(work: Work, verdict: Verdict, why: str) -> Diagnosis:
     )
 
 
+def evidence_for(path: str, verdict: Verdict, work: Work) -> str:
+    """What the author of one file is shown: the failing checks that concern it, or all when none does."""
+    own = _concerning(path, verdict, work)
+    nothing = all(r.passed for r in own.results) and not (own.report and own.report.failures)
+    return of_verdict(verdict if nothing else own, work.tested_tree.texts)
+
+
+def _concerning(path: str, verdict: Verdict, work: Work) -> Verdict:
+    """The part of a verdict that speaks of one file: its failing tests as they are now, and every failed command."""
+    graph = import_graph(work.tested_tree.texts)
+    standing = work.accepted.nodes | work.user_tests.nodes
+
+    def concerns(node: str) -> bool:
+        return base_node(node) in standing and path in graph.reach(node.split("::")[0])
+
+    report = verdict.report
+    if report is not None:
+        results = tuple(r for r in report.results if concerns(r.node))
+        errors = tuple((where, text) for where, text in report.collection_errors if path in graph.reach(where))
+        report = replace(report, results=results, collection_errors=errors, collected=len(results))
+    commands = tuple(r for r in verdict.results if not isinstance(r.criterion.check, TestsCheck))
+    return replace(verdict, results=commands, report=report, problems=())
+
+
 def concerned_sources(work: Work, verdict: Verdict) -> str:
     """What the analyst reads: the failing tests and the planned files they reach, or all when a command fails."""
     tree, report = work.tested_tree, verdict.report
@@ -43,5 +75,5 @@ def concerned_sources(work: Work, verdict: Verdict) -> str:
     planned = [step.path for step in work.plan.steps if step.kind != "test"]
     wanted = [path for path in planned if command_fails or not failing or path in reached]
     shown = [(path, tree.texts[path]) for path in (*wanted, *sorted(failing)) if path in tree.texts]
-    share = max(SOURCES_CHARS // max(1, len(shown)), 2000)
+    share = max(SOURCES_CHARS // max(1, len(shown)), 4000)
     return "\n\n".join(f"{path}\n{fenced(head(text, share))}" for path, text in shown) or "(none)"

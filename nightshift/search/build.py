@@ -16,7 +16,7 @@ from nightshift.errors import ReplyRejected
 from nightshift.evidence import of_report
 from nightshift.records import as_json
 from nightshift.search.evaluate import Bench, evaluate
-from nightshift.search.select import distinct, fingerprint, select
+from nightshift.search.select import distinct, fingerprint, rivals, select
 
 Value = TypeVar("Value")
 
@@ -55,7 +55,7 @@ class Builder(Protocol):
 
 HINTS = (
     "",
-    "first list the edge cases for yourself, then write the plainest code that handles each",
+    "think of the edge cases first, then write the plainest code that handles each",
     "split the work into small helper functions with one job each",
     "check the arguments first, then compute in as few steps as possible",
     "think of the data structure first and let the code follow from it",
@@ -80,9 +80,9 @@ async def build_step(
     pool: list[Evaluation] = []
     if kept is not None:
         pool += await _evaluated([kept], pool, bench, brief.span, recorder)
-    for wave in _waves(brief, builder, effort, recorder):
+    for wave in _waves(brief, bench, builder, effort, recorder):
         pool += await _evaluated(await wave(pool), pool, bench, brief.span, recorder)
-        if any(e.passed and e.candidate.origin != "kept" for e in pool):
+        if any(_good_enough(e, pool) for e in pool if e.candidate.origin != "kept"):
             break
     considered = distinct(pool)
     if not considered:
@@ -105,11 +105,23 @@ async def build_step(
         considered=[e.candidate.label for e in considered],
         scores={e.candidate.label: list(score) for e, score in zip(considered, selection.scores, strict=True)},
         reason=selection.reason,
+        rivals=sorted(rivals(considered)),
     )
     return selection.chosen
 
 
-def _waves(brief: Brief, builder: Builder, effort: Effort, recorder: Recorder) -> list[Wave]:
+def _good_enough(evaluation: Evaluation, pool: Sequence[Evaluation]) -> bool:
+    """Climbs every rung, or fails nothing but tests that contradict others: no candidate can do better than that."""
+    failed = [rung for rung in evaluation.rungs if not rung.passed]
+    if not failed:
+        return True
+    disputed = {node for pair in rivals(pool) for node in pair}
+    failing = {node for node, ok in evaluation.outcomes.items() if not ok}
+    complete = evaluation.report is not None and not evaluation.report.collection_errors
+    return failed[0].name == "tests" and complete and bool(failing) and failing <= disputed
+
+
+def _waves(brief: Brief, bench: Bench, builder: Builder, effort: Effort, recorder: Recorder) -> list[Wave]:
     def sample(numbers: Sequence[int], brief: Brief) -> Wave:
         async def wave(_: list[Evaluation]) -> list[Candidate]:
             return await _usable([_candidate(builder, brief, number, effort) for number in numbers])
@@ -118,21 +130,24 @@ def _waves(brief: Brief, builder: Builder, effort: Effort, recorder: Recorder) -
 
     def repair(number: int) -> Wave:
         async def wave(pool: list[Evaluation]) -> list[Candidate]:
-            best = select(pool, frozenset()).chosen if pool else None
+            best = select(pool).chosen if pool else None
             if best is None or best.height == 0:
                 return []
-            label = f"repair-{number}"
-            repaired = await _usable([builder.repair(brief, best.candidate, failure_of(best), label)])
+            label, evidence = f"repair-{number}", failure_of(best, bench)
+            last = pool[-1]
+            if last.candidate.origin == "repair" and last is not best:
+                evidence += f"\n\nA repair was tried already and failed like this:\n{failure_of(last, bench)}"
+            repaired = await _usable([builder.repair(brief, best.candidate, evidence, label)])
             recorder.record(
                 "repair", f"{brief.span}/{label}", path=brief.step.path, of=best.candidate.label,
-                outcome="candidate" if repaired else "no usable reply", detail=failure_of(best)[:400],
+                outcome="candidate" if repaired else "no usable reply", detail=failure_of(best, bench)[:400],
             )  # fmt: skip
             return repaired
 
         return wave
 
     def fresh(pool: list[Evaluation]) -> Awaitable[list[Candidate]]:
-        distilled = failure_of(select(pool, frozenset()).chosen) if pool else ""
+        distilled = failure_of(select(pool).chosen, bench) if pool else ""
         anew = replace(
             brief,
             current="",
@@ -150,13 +165,13 @@ def _candidate(builder: Builder, brief: Brief, number: int, effort: Effort) -> C
     return builder.build(brief, f"candidate-{number}", temperature=temperature, hint=HINTS[(number - 1) % len(HINTS)])
 
 
-def failure_of(evaluation: Evaluation) -> str:
-    """What the first failed rung said, with the failing tests in full."""
+def failure_of(evaluation: Evaluation, bench: Bench) -> str:
+    """What the first failed rung said, with the code of the failing tests."""
     failed = next((rung for rung in evaluation.rungs if not rung.passed), None)
     if failed is None:
         return ""
     if failed.name == "tests" and evaluation.report is not None:
-        return f"{failed.detail}\n\n{of_report(evaluation.report)}"
+        return f"{failed.detail}\n\n{of_report(evaluation.report, bench.tree.texts)}"
     return f"The file fails at '{failed.name}': {failed.detail}"
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nightshift.domain import Candidate, Criterion, Diagnosis, Evaluation, Step, TestsCheck, Verdict
-from nightshift.evidence import of_verdict
 from nightshift.prompting import fenced
+from nightshift.search.blame import evidence_for
 from nightshift.search.build import Brief, build_step, concurrently
 from nightshift.search.evaluate import Bench, runnable_tests
 from nightshift.search.testing import rewrite_test
@@ -46,7 +46,6 @@ async def rebuild(
     for culprit in diagnosis.culprits:
         if culprit.blame == "test":
             work = await rewrite_test(work, shop, culprit, span)
-    evidence = of_verdict(verdict)
     failing = tuple(
         r.criterion for r in verdict.results if not r.passed and not isinstance(r.criterion.check, TestsCheck)
     )
@@ -62,7 +61,7 @@ async def rebuild(
             f"{span}/build/{path}",
             modules_for(work, step),
             "" if fresh else old,
-            evidence,
+            evidence_for(path, verdict, work),
             advice[path],
         )
         evaluation = await _build(work, shop, brief, old, failing)

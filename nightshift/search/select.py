@@ -10,9 +10,12 @@ agreement; it is the simpler of the two.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
+from nightshift.checks import base_node
 from nightshift.domain import Evaluation
 
 Score = tuple[int, int, float, int, int]
@@ -40,6 +43,24 @@ def select(evaluations: Sequence[Evaluation], user_tests: frozenset[str] = froze
 def distinct(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     """The first of each group that is the same code once comments and layout are ignored."""
     return list({fingerprint(e.candidate.text): e for e in reversed(evaluations)}.values())[::-1]
+
+
+def rivals(evaluations: Sequence[Evaluation]) -> frozenset[tuple[str, str]]:
+    """Pairs of tests on one subject that contradict each other: some candidate passes each, and none passes both.
+
+    One subject means one name in different samples, which pooling told apart by a suffix `_2`.
+    """
+    passed = [frozenset(node for node, ok in e.outcomes.items() if ok) for e in evaluations if e.outcomes]
+    nodes = sorted(frozenset[str]().union(*passed))
+    return frozenset(
+        (one, two)
+        for one, two in combinations(nodes, 2)
+        if _subject(one) == _subject(two) and not any({one, two} <= each for each in passed)
+    )
+
+
+def _subject(node: str) -> str:
+    return re.sub(r"_\d+$", "", base_node(node))
 
 
 def fingerprint(text: str) -> str:

@@ -11,7 +11,7 @@ from nightshift.acceptance import Accepted, accept_tests, bind
 from nightshift.domain import Culprit, Step, TestsCheck
 from nightshift.errors import ReplyRejected
 from nightshift.policy import TEST_BLAME
-from nightshift.prompting import head
+from nightshift.prompting import fenced, head
 from nightshift.search.build import concurrently
 from nightshift.search.work import Work, Workshop, keep
 
@@ -45,7 +45,11 @@ async def rewrite_test(work: Work, shop: Workshop, culprit: Culprit, span: str) 
         )
         return work
     step = work.plan.step(culprit.path)
-    notes = f"An earlier version contradicted the task: {culprit.why}\nWrite only what the task supports."
+    old = fenced(work.accepted.texts.get(step.path, ""))
+    notes = (
+        f"This earlier version of the file contradicted the task or itself:\n{old}\n\nWhat is wrong: {culprit.why}\n"
+        "Keep what the task supports, mend or leave out the rest."
+    )
     where = f"{span}/tests/{step.path}/rewrite"
     work = work.reopening(step.path)
     try:

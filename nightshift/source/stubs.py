@@ -28,7 +28,7 @@ _BODIES = {
     "__init__": "pass", "__post_init__": "pass", "__del__": "pass", "__set_name__": "pass",
     "__enter__": "return self", "__aenter__": "return self",
     "__exit__": "return None", "__aexit__": "return None",
-    "__len__": "return 0", "__iter__": "return iter(())",
+    "__iter__": "return iter(())",
 }  # fmt: skip
 _LEFT_OUT = {
     "__new__", "__getattribute__", "__getattr__", "__setattr__", "__init_subclass__", "__class_getitem__",
@@ -147,7 +147,10 @@ def _function(function: Function, answer: str) -> str:
     if function.decorated("cached_property"):
         decorators.append("property")
     manager = function.decorated("contextmanager", "asynccontextmanager")
-    body = f"yield {answer}" if manager else _BODIES.get(function.name, f"return {answer}")
+    # Lengths of 0 and 1: a test that wants an empty collection is seen to fail on the other variant.
+    length = "return 0" if answer == "None" else "return 1"
+    bodies = {**_BODIES, "__len__": length}
+    body = f"yield {answer}" if manager else bodies.get(function.name, f"return {answer}")
     word = "async def" if function.is_async else "def"
     parameters = render_parameters(tuple(map(_bare, function.parameters)))
     lines = [

@@ -7,7 +7,7 @@ import copy
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from nightshift.source.syntax import DefNode, dotted, parse, without_docstring
+from nightshift.source.syntax import DefNode, dotted, parse, parse_or_none, without_docstring
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,17 @@ def test_names(text: str) -> tuple[str, ...]:
 
 
 test_names.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it wherever it is imported
+
+
+def source_of(text: str, name: str) -> str:
+    """The lines of one test, decorators included; empty when the file has no such test or does not parse."""
+    tree = parse_or_none(text)
+    unit = next((unit for unit in units_of(tree) if unit.name == name), None) if tree else None
+    if tree is None or unit is None:
+        return ""
+    lines = text.split("\n")
+    first, last = line_span(lines, tree, unit.node)
+    return "\n".join(lines[first:last])
 
 
 def drop_tests(text: str, names: Collection[str]) -> str:
