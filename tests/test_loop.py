@@ -239,3 +239,54 @@ def test_a_package_that_is_not_allowed_is_refused_before_tokens_are_spent_on_cod
     roles = [role for role, _ in asked.asked]
     assert roles[:2] == ["planner", "planner"]
     assert "definitely-not-allowed" in asked.prompts("planner")[1]
+
+
+def test_a_criterion_that_nothing_can_fulfil_ends_the_run_honestly(tmp_path: Path) -> None:
+    """It is frozen, so it is neither dropped nor worked around: the handoff says what is doubted and what to do."""
+    plan = {
+        **PLAN,
+        "criteria": [
+            *PLAN["criteria"][:2],
+            {
+                "id": "c9",
+                "description": "remembers",
+                "check": {
+                    "type": "command",
+                    "argv": ["python3", "-c", "open('data-of-yesterday')"],
+                    "exit_code": 0,
+                    "output": [],
+                },
+            },
+        ],
+    }  # type: ignore[misc]
+    doubt = {
+        **BLAME,
+        "culprits": [{"path": "criterion c9", "blame": "criterion", "why": "nobody made data-of-yesterday"}],
+    }
+    asked = scenario()
+    asked.answers = {**asked.answers, "planner": json.dumps(plan), "analyst": json.dumps(doubt)}
+    done = build(asked, tmp_path, task="Build greetings.")
+    assert done.code == 1, done.stderr
+    assert done.result["exit_reason"] == "no_progress"
+    assert done.result["attempts"] == 1
+    assert "nobody made data-of-yesterday" in (done.run_dir / "handoff.md").read_text()
+    assert "--plan" in done.stderr
+
+
+def test_contradicting_samples_do_not_cost_the_whole_ladder(tmp_path: Path) -> None:
+    """Two samples want different results of one call: no candidate can pass both, so no repair is asked for."""
+    samples = iter([TESTS_OF_ADD.format(5), TESTS_OF_ADD.format(6), TESTS_OF_ADD.format(5)])
+    versions = iter([RIGHT, RIGHT.replace("return a + b", "return a + b + 1"), RIGHT + "\n\nX = 1\n"])
+    asked = Scenario(
+        {
+            "tester": lambda prompt: fence(next(samples, RIGHT_TESTS)),
+            "builder": lambda prompt: fence(next(versions, RIGHT)),
+        }
+    )
+    done = build(asked, tmp_path, "--attempts", "1")
+    assert not asked.prompts("repairer")
+    assert any(record.get("rivals") for record in done.kinds("selected"))
+
+
+TESTS_OF_ADD = "from calculator import Calculator\n\n\ndef test_c1_adds():\n    made = Calculator()\n    assert made.add(2, 3) == {}\n"
+RIGHT_TESTS = TESTS_OF_ADD.format(5)

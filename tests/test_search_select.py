@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nightshift.domain import Candidate, Evaluation, Rung, TestReport, TestResult
-from nightshift.search.select import distinct, select
+from nightshift.search.select import distinct, rivals, select
 
 RUNGS = ("parses", "interface", "imports", "tests")
 
@@ -97,3 +97,27 @@ def test_the_order_of_candidates_does_not_change_the_scores() -> None:
     pool = [evaluation("a", "12", "3"), evaluation("b", "23", "1"), evaluation("c", "3", "12")]
     forward, backward = select(pool), select(pool[::-1])
     assert sorted(forward.scores) == sorted(backward.scores)
+
+
+def with_nodes(label: str, **outcomes: bool) -> Evaluation:
+    results = tuple(TestResult(f"t.py::{name}", "passed" if ok else "failed") for name, ok in outcomes.items())
+    return Evaluation(
+        Candidate("a.py", f"x = {label!r}", label=label), (Rung("tests", False),), TestReport(results, len(results))
+    )
+
+
+@pytest.mark.parametrize(
+    "pool, found",
+    [
+        # Each is passed by somebody, and nobody passes both: they contradict each other.
+        ([with_nodes("a", test_c1_x=True, test_c1_x_2=False), with_nodes("b", test_c1_x=False, test_c1_x_2=True)], 1),
+        # Somebody passes both.
+        ([with_nodes("a", test_c1_x=True, test_c1_x_2=False), with_nodes("b", test_c1_x=True, test_c1_x_2=True)], 0),
+        # Nobody passes the second: perhaps it is right and every candidate wrong.
+        ([with_nodes("a", test_c1_x=True, test_c1_x_2=False), with_nodes("b", test_c1_x=True, test_c1_x_2=False)], 0),
+        # Two subjects: that no candidate got both right says nothing against the tests.
+        ([with_nodes("a", test_c1_x=True, test_c1_y=False), with_nodes("b", test_c1_x=False, test_c1_y=True)], 0),
+    ],
+)
+def test_tests_contradict_each_other_only_when_execution_shows_it(pool: list[Evaluation], found: int) -> None:
+    assert len(rivals(pool)) == found
