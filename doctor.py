@@ -27,10 +27,12 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import config
-from nightshift.errors import ConfigError, ModelMissing, ModelServerError, ServerLoading
+from nightshift.domain import Environment
+from nightshift.errors import ConfigError, ModelMissing, ModelServerError, SandboxUnavailable, ServerLoading
 from nightshift.llm.discover import DEFAULT_URLS, survey
 from nightshift.llm.endpoint import Endpoint
 from nightshift.llm.routing import routes
+from nightshift.sandbox.box import open_sandbox
 
 Level = Literal["ok", "warning", "problem"]
 OK, NO_SERVER = 0, 3
@@ -200,6 +202,17 @@ def check_disk(scene: Scene) -> Iterator[Finding]:
         yield Finding("warning", f"only {free / 2**20:.0f} MiB free at {folder}", "make room, or set XDG_STATE_HOME")
 
 
+def check_sandbox(_: Scene) -> Iterator[Finding]:
+    """Opens one, which proves itself: no way out to the network, to the home folder or to other files."""
+    try:
+        box = open_sandbox(Environment(sys.executable))
+    except SandboxUnavailable as error:
+        yield Finding("problem", "no sandbox can be had here, so no generated code would be run", str(error))
+        return
+    yield Finding("ok", f"sandbox: {box.isolation}")
+    box.close()
+
+
 def _version_of(program: str) -> str:
     if not shutil.which(program):
         return ""
@@ -214,6 +227,7 @@ CHECKS: tuple[Callable[[Scene], Iterable[Finding]], ...] = (
     check_git,
     check_make,
     check_disk,
+    check_sandbox,
 )
 
 if __name__ == "__main__":
