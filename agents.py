@@ -36,7 +36,9 @@ from nightshift.plan import SCHEMA as PLAN_SCHEMA
 from nightshift.plan import read_plan
 from nightshift.prompting import bullets, fenced, head, render
 from nightshift.search.build import Brief
+from nightshift.source.blocks import after_thinking
 from nightshift.source.edits import apply_edits, parse_edits
+from nightshift.source.redflags import unsafe_source_reason
 from nightshift.source.replies import check_substance, extract_code, extract_json
 
 Value = TypeVar("Value")
@@ -58,10 +60,9 @@ DIAGNOSIS_SCHEMA: dict[str, Any] = {
                 "type": "object",
                 "properties": {
                     "path": {"type": "string", "maxLength": 120},
-                    "blame": {"type": "string", "enum": ["source", "test", "criterion"]},
                     "why": {"type": "string", "maxLength": 400},
                 },
-                "required": ["path", "blame", "why"],
+                "required": ["path", "why"],
                 "additionalProperties": False,
             },
         },
@@ -71,8 +72,6 @@ DIAGNOSIS_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
-SECOND_REPAIR_TEMPERATURE = 0.5
-"""The same question at temperature 0 has the same answer."""
 EDIT_LINES = 150
 """Above this many lines a repair is asked for as edits: weak models rewrite short files better than they patch."""
 
@@ -93,7 +92,7 @@ class Agents:
 
     async def explore(self, task: Task, overview: str) -> str:
         messages = render("explorer", task=task.prompt, overview=overview)
-        return await self._ask("explorer", "explore", messages, lambda reply: reply.text.strip())
+        return await self._ask("explorer", "explore", messages, _prose)
 
     async def plan(
         self, task: Task, span: str, *, context: str, importable: str, lessons: str, refusals: tuple[str, ...]
@@ -145,7 +144,9 @@ class Agents:
         )
         return Candidate(brief.step.path, text, "sample", label, temperature)
 
-    async def repair(self, brief: Brief, current: Candidate, evidence: str, label: str) -> Candidate:
+    async def repair(
+        self, brief: Brief, current: Candidate, evidence: str, label: str, *, temperature: float
+    ) -> Candidate:
         """The candidate mended: as a whole file when short, through edits when long."""
         long = current.text.count("\n") > EDIT_LINES
         messages = render(
@@ -159,9 +160,7 @@ class Agents:
             evidence=evidence,
         )
         read = _edited(current) if long else _code_of(brief.step, current.text)
-        again = not label.endswith("-1")
-        span, temperature = f"{brief.span}/{label}", SECOND_REPAIR_TEMPERATURE if again else None
-        text = await self._ask("repairer", span, messages, read, temperature=temperature)
+        text = await self._ask("repairer", f"{brief.span}/{label}", messages, read, temperature=temperature)
         return Candidate(brief.step.path, text, "repair", label)
 
     async def diagnose(self, task: Task, span: str, *, evidence: str, sources: str, paths: dict[str, str]) -> Diagnosis:
@@ -194,7 +193,7 @@ class Agents:
         sampling = self._settings.sampling[role]
         if temperature is not None:
             sampling = dataclasses.replace(sampling, temperature=temperature)
-        rejected: ReplyRejected | EditRejected | None = None
+        rejected: ReplyRejected | None = None
         for retry in range(self._settings.format_retries + 1):
             where = f"{span}/retry-{retry}" if retry else span
             request = Request(
@@ -203,18 +202,14 @@ class Agents:
                 messages if rejected is None else _with_reminder(messages, rejected),
                 _varied(sampling, where, retry),
                 schema,
-                think=False,
             )
             completion = await self._model.complete(request)
             try:
                 return read(completion)
-            except (ReplyRejected, EditRejected) as error:
+            except ReplyRejected as error:
                 rejected = error
-                reason = error.reason if isinstance(error, ReplyRejected) else "edit"
-                self._recorder.record("guard", where, rule="reply", action=reason, reason=str(error))
-        assert rejected is not None
-        if isinstance(rejected, EditRejected):
-            raise ReplyRejected("edit", str(rejected))
+                self._recorder.record("guard", where, rule="reply", action=error.reason, reason=str(error))
+        assert rejected is not None, "every turn returns or is rejected"
         raise rejected
 
 
@@ -230,30 +225,44 @@ def _with_reminder(messages: tuple[Message, ...], rejected: Exception) -> tuple[
     return (*first, dataclasses.replace(last, content=last.content + reminder))
 
 
+def _prose(reply: Completion) -> str:
+    """The reply without its thinking. Raises ReplyRejected for one that is empty or cut off."""
+    text = after_thinking(reply.text)[0].strip()
+    if not text or reply.stop_reason != "stop":
+        raise ReplyRejected("empty" if not text else "truncated", "answer in at most 300 words")
+    return text
+
+
 def _json(reply: Completion) -> Any:
     return extract_json(reply.text, stop_reason=reply.stop_reason)
 
 
 def _code_of(step: Step, previous: str = "") -> Callable[[Completion], str]:
-    python = step.path.endswith(".py")
+    language = _language(step.path)
 
     def read(reply: Completion) -> str:
-        text = extract_code(
-            reply.text, stop_reason=reply.stop_reason, language="python" if python else "text", path=step.path
-        )
-        if python and step.kind == "source":
+        text = extract_code(reply.text, stop_reason=reply.stop_reason, language=language, path=step.path)
+        if language == "python" and step.kind == "source":
             check_substance(text, previous=previous)
+        if language == "python" and step.kind != "test" and (reason := unsafe_source_reason(text, step.path)):
+            raise ReplyRejected("unsafe", reason)
         return text
 
     return read
+
+
+def _language(path: str) -> Literal["python", "text"]:
+    return "python" if path.endswith(".py") else "text"
 
 
 def _edited(current: Candidate) -> Callable[[Completion], str]:
     def read(reply: Completion) -> str:
         if reply.stop_reason != "stop":
             raise ReplyRejected("truncated", "the reply ended before its last edit; make fewer and shorter edits")
-        edits = parse_edits(reply.text)
-        return apply_edits(current.text, edits, language="python" if current.path.endswith(".py") else "text")
+        try:
+            return apply_edits(current.text, parse_edits(reply.text), language=_language(current.path))
+        except EditRejected as error:
+            raise ReplyRejected("edit", str(error)) from error
 
     return read
 

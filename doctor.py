@@ -35,7 +35,7 @@ from nightshift.llm.routing import routes
 from nightshift.sandbox.box import open_sandbox
 
 Level = Literal["ok", "warning", "problem"]
-OK, NO_SERVER = 0, 3
+OK, NO_SERVER, REFUSED = 0, 3, 5
 SMALL_CONTEXT = 16_384
 EXAMPLES = """examples:
   python3 doctor.py
@@ -78,7 +78,9 @@ def main(argv: Sequence[str]) -> int:
     scene = Scene(settings, asyncio.run(survey(urls, api_key=settings.api_key)))
     findings = [finding for check in CHECKS for finding in check(scene)]
     sys.stdout.write(as_json(scene, findings) if arguments.json else as_text(findings))
-    return OK if scene.usable else NO_SERVER
+    if not scene.usable:
+        return NO_SERVER
+    return REFUSED if any(finding.level == "problem" for finding in findings) else OK
 
 
 def parser() -> argparse.ArgumentParser:

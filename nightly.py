@@ -3,7 +3,7 @@
     python3 nightly.py ~/nightshift-queue --workspace ~/code
 
 The first line of a file may be `workspace: DIR`; else each task works in a folder of its own under --workspace.
-A file that is done moves to done/, one that is not stays, with its run's handoff named in the morning report.
+A file that is done moves to done/, one that is not stays; each is told with its exit code and where it worked.
 Does not order tasks or share a budget between them.
 """
 
@@ -51,6 +51,7 @@ def _job(file: Path, workspace: Path) -> Job:
 
 
 def do(job: Job, flags: Sequence[str]) -> int:
+    job.workspace.parent.mkdir(parents=True, exist_ok=True)
     command = [
         sys.executable,
         str(ORCHESTRATOR),

@@ -37,7 +37,11 @@ REPEATABLE: dict[str, Any] = {"action": "append", "default": []}
 SWITCH: dict[str, Any] = {"action": "store_true"}
 
 FLAGS: tuple[tuple[str, dict[str, Any], str], ...] = (
-    ("--workspace", {"metavar": "DIR"}, "where to work (default: here); made if its parent exists"),
+    (
+        "--workspace",
+        {"metavar": "DIR"},
+        "where to work; made if its parent exists (default: here, or a new folder when here is Nightshift itself)",
+    ),
     ("--config", {"metavar": "FILE"}, "a further configuration file"),
     ("--task-file", {"metavar": "FILE"}, "read the task from a file; - is standard input"),
     ("--verify", {"metavar": "CMD", **REPEATABLE}, "a command that proves the task; trusted; repeatable"),
@@ -80,6 +84,8 @@ class Order:
     resume: Path | None = None
     demo: bool = False
     record_tape: bool = False
+    config_file: str | None = None
+    """From --config; a resumed run reads it again."""
     merge: bool = False
     branch: str = ""
     plan: Plan | None = None
@@ -101,21 +107,27 @@ def read_order(argv: Sequence[str], environ: Mapping[str, str]) -> Order:
     resume = find_run(workspace, options.resume) if options.resume is not None else None
     earlier = _started_with(resume) if resume else {}
     overrides = {**earlier.get("overrides", {}), **given}
-    config = load(overrides, environ, workspace, Path(options.config) if options.config else None)
-    task = earlier.get("task") or {"prompt": prompt, "verify": [*config.verify.commands, *options.verify]}
+    if resume and overrides.get("workspace.in_place"):
+        raise ConfigError("a run in place cannot be resumed, since its start is gone: start the task anew")
+    config_file = str(Path(options.config).absolute()) if options.config else earlier.get("config_file")
+    config = load(overrides, environ, workspace, Path(config_file) if config_file else None)
+    asked = [*config.verify.commands, *options.verify]
+    task = {"prompt": prompt, "verify": [], **earlier.get("task", {})}
+    verify = tuple(dict.fromkeys([*task["verify"], *asked]))
     return Order(
-        task=_checked(Task(task["prompt"], tuple(task["verify"]))),
+        task=_checked(Task(task["prompt"], verify)),
         config=config,
         workspace=workspace,
         overrides=overrides,
         resume=resume,
         demo=options.demo or bool(earlier.get("demo")),
         record_tape=options.record_tape,
-        merge=options.merge,
+        config_file=config_file,
+        merge=options.merge or bool(earlier.get("merge")),
         branch=options.branch,
         plan=_given_plan(options, earlier),
         dry_run=options.dry_run,
-        unsafe=options.unsafe_no_sandbox,
+        unsafe=options.unsafe_no_sandbox or bool(earlier.get("unsafe")),
         quiet=options.quiet,
         verbose=options.verbose,
         as_json=options.json,

@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 from agents import Agents
 from config import Config
 from nightshift.acceptance import Accepted
-from nightshift.checks import run_command_check
+from nightshift.checks import refuse_unrunnable
 from nightshift.domain import (
     Attempt,
+    CriterionResult,
     Culprit,
     Diagnosis,
     ExecLimits,
@@ -36,9 +37,9 @@ from nightshift.evidence import of_verdict
 from nightshift.explore import overview
 from nightshift.judge import judge, standing_tests
 from nightshift.limits import Progress, stuck, tree_hash
-from nightshift.plan import user_criteria
+from nightshift.plan import locked_files, user_criteria
 from nightshift.records import as_json, proof_of
-from nightshift.search.blame import concerned_sources, suspects, without_analyst
+from nightshift.search.blame import concerned_sources, suspects, unprovable, without_analyst
 from nightshift.search.build import Effort
 from nightshift.search.making import build_all, rebuild
 from nightshift.search.planning import Ground, make_plan
@@ -66,15 +67,14 @@ class Orchestrator:
         self._recorder = recorder
         self._rules = rules
         self.attempts: list[Attempt] = []
-        self.work: Work | None = None
         self.best: tuple[Verdict, Tree] | None = None
 
     async def run(self, task: Task, site: Site) -> RunResult:
-        """Does the task. What it made so far is in `work` and `best`, also when this is cancelled half-way."""
+        """Does the task. The best tree so far is in `best`, also when this is cancelled half-way."""
         if await self._already_green(task, site):
             return RunResult("passed", "already_green", "every --verify command succeeded before anything was changed")
         work, shop = await self.plan(task, site)
-        self.work = work = await write_tests(work, shop)
+        work = await write_tests(work, shop)
         return await self._attempt(work, shop)
 
     async def plan(self, task: Task, site: Site) -> tuple[Work, Workshop]:
@@ -85,9 +85,10 @@ class Orchestrator:
         )
         rules = self._rules
         shop = Workshop(
-            self._agents, box, self._recorder, rules.effort, rules.tests, rules.tester_temperatures, site.keep
-        )
-        return Work(task, plan, site.tree, Accepted({}, frozenset()), ground.user_tests), shop
+            self._agents, box, self._recorder, rules.effort, rules.tests, rules.command, rules.verify_network,
+            rules.tester_temperatures, site.save,
+        )  # fmt: skip
+        return Work(task, plan, site.tree, Accepted({}, frozenset()), ground.user_tests, ground.protected), shop
 
     async def _attempt(self, work: Work, shop: Workshop) -> RunResult:
         """Build and judge; while that fails, find the root cause and make the culprits again."""
@@ -95,12 +96,13 @@ class Orchestrator:
         work, built = await build_all(work, shop, "attempt-1")
         fresh = False
         for number in range(1, self._rules.attempts + 1):
-            self.work = work
             verdict = await self._judge(work, shop, number)
             self.attempts.append(Attempt(number, built, verdict))
             self._remember_best(verdict, work)
             if verdict.passed:
                 return RunResult("passed", "passed", _passed_message(verdict))
+            if hopeless := unprovable(work.plan):
+                return RunResult("failed", "no_progress", hopeless)
             diagnosis = await self._diagnose(work, verdict, number)
             self.attempts[-1] = replace(self.attempts[-1], diagnosis=diagnosis)
             if doubted := [c for c in diagnosis.culprits if c.blame == "criterion"]:
@@ -109,32 +111,35 @@ class Orchestrator:
             if reason := stuck(history):
                 if fresh:
                     return RunResult("failed", "no_progress", f"no progress, not even after a fresh start: {reason}")
-                self._recorder.record(
-                    "guard", f"attempt-{number}", rule="no-progress", action="fresh start", reason=reason
-                )
                 fresh = True
             if number < self._rules.attempts:
+                if fresh:
+                    self._recorder.record(
+                        "guard", f"attempt-{number}", rule="no-progress", action="fresh start", reason=reason
+                    )
                 work = self._back_to_best(work, shop, verdict)
                 work, built = await rebuild(work, shop, f"attempt-{number + 1}", diagnosis, verdict, fresh=fresh)
         return RunResult(
-            "failed", "attempts_exhausted", f"{self._rules.attempts} attempts did not fulfil every criterion"
+            "failed", "attempts_exhausted", f"attempts used up ({self._rules.attempts}); not every criterion holds"
         )
 
     async def _already_green(self, task: Task, site: Site) -> bool:
-        criteria = user_criteria(task)
-        box, network = site.open_box(()), self._rules.verify_network
-        results = [
-            await asyncio.to_thread(run_command_check, c, site.tree, box, self._rules.command, network=network)
-            for c in criteria
+        box, rules = await asyncio.to_thread(site.open_box, ()), self._rules
+        holds = [
+            await asyncio.to_thread(
+                refuse_unrunnable, command, site.tree, box, rules.command, network=rules.verify_network
+            )
+            for command in task.verify
         ]
-        verdict = Verdict(tuple(results), None)
-        if verdict.passed:
-            self._record_verdict(verdict, 0)
-        return verdict.passed
+        if not holds or not all(holds):
+            return False
+        results = [CriterionResult(c, True, "user-command", "succeeded at the start") for c in user_criteria(task)]
+        self._record_verdict(Verdict(tuple(results), None), 0)
+        return True
 
     async def _explore(self, task: Task, site: Site) -> Ground:
         """What is there; a resumed run starts from what the first part saw, not from what has changed since."""
-        box, seen = site.open_box(()), overview(site.tree, site.git)
+        box, seen = await asyncio.to_thread(site.open_box, ()), overview(site.tree, site.git)
         user_tests = await asyncio.to_thread(standing_tests, seen.test_files, site.tree, box, self._rules.tests)
         fields = self._recorder.recall("explored", "explore", "explore") or {
             "text": seen.text,
@@ -146,7 +151,8 @@ class Orchestrator:
         context = str(fields["text"])
         if seen.python_files:
             context += f"\n\nA scout's summary:\n{await self._agents.explore(task, context)}"
-        return Ground(site.tree, context, str(fields["lessons"]), str(fields["importable"]), user_tests)
+        protected = frozenset(seen.test_files) | locked_files(task, site.tree)
+        return Ground(site.tree, context, str(fields["lessons"]), str(fields["importable"]), user_tests, protected)
 
     async def _judge(self, work: Work, shop: Workshop, number: int) -> Verdict:
         verdict = await asyncio.to_thread(
@@ -207,17 +213,17 @@ def main(argv: Sequence[str]) -> int:
     """The composition root: options become an order, the session opens the doors, and the loop runs between them."""
     session = Session(read_order(argv, os.environ), os.environ)
 
-    async def work() -> RunResult | None:
+    async def do_task() -> RunResult:
         doors = await session.open()
         orchestrator = Orchestrator(doors.agents, doors.recorder, rules_of(session.order.config))
         session.best = lambda: orchestrator.best
         if session.order.dry_run:
             work, _ = await orchestrator.plan(session.order.task, doors.site)
             print(json.dumps(as_json(work.plan), indent=2, ensure_ascii=False))
-            return None
+            return RunResult("planned", "planned", "the plan is printed; nothing was built")
         return await orchestrator.run(session.order.task, doors.site)
 
-    return asyncio.run(session.supervise(work))
+    return asyncio.run(session.supervise(do_task))
 
 
 def rules_of(config: Config) -> Rules:
@@ -225,7 +231,7 @@ def rules_of(config: Config) -> Rules:
     tests = ExecLimits(seconds=seconds.test_run_seconds, test_seconds=seconds.test_seconds)
     return Rules(
         attempts=config.attempts,
-        effort=Effort(wanted.temperatures[: wanted.count], max(wanted.widened, wanted.count), wanted.repairs),
+        effort=Effort(wanted.count, wanted.temperatures, max(wanted.widened, wanted.count), wanted.repairs),
         tester_temperatures=wanted.tester_temperatures,
         command=ExecLimits(seconds=seconds.command_seconds),
         tests=tests,

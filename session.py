@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import signal
 import sys
@@ -15,6 +16,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from agents import Agents, Settings
@@ -30,10 +32,11 @@ from nightshift.domain import (
     Recorder,
     RunResult,
     Sandbox,
+    Task,
     Tree,
     Verdict,
 )
-from nightshift.errors import BudgetExceeded, ModelServerError, NightshiftError, Refused
+from nightshift.errors import BudgetExceeded, ModelServerError, NightshiftError, Refused, SandboxUnavailable
 from nightshift.limits import Budget
 from nightshift.llm.connect import connect
 from nightshift.llm.tape import TapeModel
@@ -69,7 +72,7 @@ class Site:
     lessons: str
     importable: str
     open_box: OpenBox
-    keep: Callable[[Mapping[str, str], str], None]
+    save: Callable[[Mapping[str, str], str], None]
     plan: Plan | None = None
 
 
@@ -99,17 +102,19 @@ class Session:
             run_id=self.id,
             slug=order.task.prompt,
             trees=self.paths.trees,
-            carry=settings.carry,
+            carry=(*settings.carry, *_run_by(order.task, order.workspace)),
             base=settings.base,
             branch=order.branch,
             reopen=order.resume is not None,
         )
+        shown = {**environ, "NO_COLOR": "1"} if order.config.colour == "never" else environ
+        self._console = Console(sys.stderr, quiet=order.quiet, verbose=order.verbose, environ=shown)
         self.trace = self._open_trace()
 
     def _open_trace(self) -> Trace:
         run_dir = self.workspace.runs / self.id
         trace = Trace.resume(run_dir) if self.order.resume else Trace.create(run_dir, self.id)
-        trace.subscribe(Console(sys.stderr, quiet=self.order.quiet, verbose=self.order.verbose, environ=self._environ))
+        trace.subscribe(self._console)
         return trace
 
     async def open(self) -> Doors:
@@ -125,13 +130,18 @@ class Session:
         except ModelServerError:
             self._record_start({})
             raise
-        self._record_start(models)
+        await asyncio.to_thread(self._record_start, models)
         settings = Settings({role: config.sampling_for(role) for role in ROLES}, config.candidates.format_retries)
         agents = Agents(RecordedModel(model, self.trace, budget), self.trace, settings)
         return Doors(agents, self.trace, self._site())
 
     def _record_start(self, models: Mapping[str, str]) -> None:
-        config = self.order.config
+        """First of all, so that a run which cannot go on still says what it was; then what kept it from going on."""
+        config, refused, isolation = self.order.config, None, "none to be had"
+        try:
+            isolation = self._open_box(()).isolation
+        except (SandboxUnavailable, PlanRefused) as error:
+            refused = error
         self.trace.record(
             "run_started",
             "",
@@ -139,13 +149,19 @@ class Session:
             workspace=str(self.workspace.path),
             config=public(config),
             overrides=self.order.overrides,
-            isolation=self._open_box(()).isolation,
+            isolation=isolation,
             models=models,
             remote=config.allow_remote or bool(config.remote_hosts),
+            notes=self.workspace.notes,
             demo=self.order.demo,
             plan=self.order.plan,
+            config_file=self.order.config_file,
+            merge=self.order.merge,
+            unsafe=self.order.unsafe,
             version=VERSION,
         )
+        if refused:
+            raise refused
 
     async def _model(self, meter: Meter) -> tuple[ChatModel, dict[str, str]]:
         config = self.order.config
@@ -159,7 +175,9 @@ class Session:
             patience=config.deadlines.first_token,
         )
         for url, error in connection.dead.items():
-            self.trace.record("fault", "connect", endpoint=url, fault=error.fault, message=str(error))
+            self.trace.record(
+                "fault", "connect", role="", attempt=0, endpoint=url, fault=error.fault, message=str(error)
+            )
         pool = connection.pool(meter, context=config.generation.context, deadlines=config.deadlines)
         return pool, connection.models()
 
@@ -171,7 +189,7 @@ class Session:
             lessons=self._lessons(),
             importable=", ".join(importable(self._environment)) if self._environment else "",
             open_box=self._open_box,
-            keep=self._keep,
+            save=self._save,
             plan=self.order.plan,
         )
 
@@ -189,7 +207,7 @@ class Session:
         self._boxes[requires] = box
         return box
 
-    def _keep(self, texts: Mapping[str, str], message: str) -> None:
+    def _save(self, texts: Mapping[str, str], message: str) -> None:
         for path, text in texts.items():
             self.workspace.write(path, text)
         self.workspace.commit_step(tuple(texts), message)
@@ -200,7 +218,7 @@ class Session:
         with Memory(self.paths.memory) as memory:
             return bullets([f"{lesson.trigger}: {lesson.advice}" for lesson in memory.recall(self.order.task.prompt)])
 
-    async def supervise(self, work: Callable[[], Awaitable[RunResult | None]]) -> int:
+    async def supervise(self, work: Callable[[], Awaitable[RunResult]]) -> int:
         """Runs the work; however it ends, the trace is closed, processes are gone and a result is written."""
         task = asyncio.current_task()
         assert task is not None
@@ -208,7 +226,7 @@ class Session:
         try:
             with self.workspace:
                 result = await self._result(work)
-                return self._finish(result) if result else 0
+                return self._finish(result)
         finally:
             self.trace.close()
 
@@ -216,16 +234,24 @@ class Session:
         self._terminated = True
         task.cancel()
 
-    async def _result(self, work: Callable[[], Awaitable[RunResult | None]]) -> RunResult | None:
+    async def _result(self, work: Callable[[], Awaitable[RunResult]]) -> RunResult:
+        seconds = self.order.config.limits.minutes * 60 - self.trace.elapsed_seconds
         try:
-            return await work()
+            async with asyncio.timeout(max(1.0, seconds)):
+                return await work()
+        except TimeoutError:
+            minutes = f"{self.order.config.limits.minutes:g} minutes"
+            message = f"The budget of {minutes} is used up; --max-minutes sets a larger one."
+            return RunResult("limit", "budget_minutes", message)
         except asyncio.CancelledError:
             reason: ExitReason = "terminated" if self._terminated else "interrupted"
             return RunResult("interrupted", reason, f"{reason}; everything so far is saved")
         except BudgetExceeded as error:
             return RunResult("limit", error.exit_reason, str(error))
         except PlanRefused as error:
-            return RunResult("refused", "sandbox_unavailable", "; ".join(map(str, error.args)))
+            theirs = bool(self.order.config.environment.requires)
+            reason = "invalid_config" if theirs else "sandbox_unavailable"
+            return RunResult("refused", reason, "; ".join(map(str, error.args)))
         except NightshiftError as error:
             return RunResult("refused" if isinstance(error, Refused) else "error", error.exit_reason, str(error))
         except Exception:
@@ -242,7 +268,10 @@ class Session:
         if result.exit_reason == "passed":
             result = self._delivered(result)
         elif best := self.best():
-            self._keep_best(best[1])
+            self._settle(best[1], "The best tree of the run")
+            branch, folder = self.workspace.branch, str(self.workspace.root)
+            handoff = str(self.trace.run_dir / "handoff.md")
+            self.trace.record("kept", "", branch=branch, folder=folder, handoff=handoff)
         self.trace.record(
             "run_finished",
             "",
@@ -250,18 +279,21 @@ class Session:
             exit_reason=result.exit_reason,
             exit_code=result.exit_code,
             message=result.message,
+            workspace=str(self.workspace.path),
             seconds=round(elapsed_of(self.trace.records()), 1),
             counters={"replayed": self.trace.replayed},
         )
         told = write_ending(self.trace.run_dir, self.trace.records(), selfplay=self.order.config.selfplay)
+        self._console.say(f"report  {self.trace.run_dir / 'report.html'}")
         if self.order.as_json:
             print(json.dumps(told, indent=2, ensure_ascii=False))
-        if not self.order.quiet:
-            print(f"report  {self.trace.run_dir / 'report.html'}", file=sys.stderr)
         return result.exit_code
 
     def _delivered(self, result: RunResult) -> RunResult:
+        best = self.best()
+        assert best is not None, "a run that passed has a judged tree"
         try:
+            self._settle(best[1], "The judged tree")
             delivery = self.workspace.deliver(merge=self.order.merge)
         except Refused as error:
             return RunResult("refused", error.exit_reason, f"proved, but not delivered: {error}")
@@ -272,17 +304,24 @@ class Session:
             write_tape(self.trace.records())
         return result
 
+    def _settle(self, tree: Tree, message: str) -> None:
+        """Makes the run's tree what was judged: differing files are written, files made since are taken back."""
+        present = self.workspace.tree().texts
+        self._save({path: text for path, text in tree.texts.items() if present.get(path) != text}, message)
+        for path in present.keys() - tree.texts.keys():
+            self.workspace.restore(path)
+
     def _learn(self) -> None:
         lessons = curate(self.trace.records())
         with Memory(self.paths.memory) as memory:
             memory.learn(lessons, self.id)
         self.trace.record("learned", "", lessons=lessons)
 
-    def _keep_best(self, tree: Tree) -> None:
-        texts = self.workspace.tree().texts
-        changed = {path: text for path, text in tree.texts.items() if texts.get(path) != text}
-        if changed:
-            self._keep(changed, "The best tree of the run")
+
+def _run_by(task: Task, workspace: Path) -> list[str]:
+    """Files of the workspace that a `--verify` command names: proof needs them, tracked by git or not."""
+    words = {word for command in task.verify for word in re.split(r"[\s;|&<>()'\"=]+", command) if word}
+    return sorted(word for word in words if not word.startswith("/") and (workspace / word).is_file())
 
 
 def new_run_id() -> str:

@@ -26,8 +26,10 @@ from nightshift.domain import (
 from nightshift.source.stubs import stub_texts
 from nightshift.source.tests_pool import contradicted, drop_tests, pool_tests, unsafe_test_reason
 
-STUB_VARIANTS = (0, 1)
-"""None returns and constant returns: a test that wants None fails on the other."""
+STUB_VARIANTS = (0, 1, 2, 3)
+"""None, a constant, and twice nonsense of the right type, with True and with False where a bool is wanted."""
+NONSENSE = slice(2, 4)
+"""What holds on both of these proves a type or a truth value, and nothing of the task."""
 
 _BROKEN = re.compile(r"^(?:E\s+)?(ImportError|ModuleNotFoundError|NameError|SyntaxError|IndentationError)\b", re.M)
 _UNKNOWN_NAME = re.compile(r"AttributeError: (?:partially initialized )?module '[\w.]+' has no attribute")
@@ -57,7 +59,7 @@ def prove_criteria(plan: Plan, tree: Tree, sandbox: Sandbox, limits: ExecLimits)
             criteria.append(criterion)
             continue
         results = [run_command_check(criterion, stub, sandbox, limits) for stub in stubs]
-        guard = all(result.passed for result in results)
+        guard = _proves_nothing([result.passed for result in results])
         criteria.append(replace(criterion, guard=guard))
         if not criterion.trusted and not guard and (fault := _fault(results[0].evidence)):
             reasons.append(f"criterion {criterion.id} cannot be run on the plan's own interfaces: {fault}")
@@ -95,15 +97,28 @@ def accept_tests(
 
 def bind(plan: Plan, accepted: Accepted) -> Plan:
     """The plan with each criterion that tests prove bound to the accepted tests that name it, or else to its file's."""
-    return replace(plan, criteria=tuple(_bound(criterion, accepted) for criterion in plan.criteria))
+    paths = [c.check.path for c in plan.criteria if isinstance(c.check, TestsCheck)]
+    return replace(
+        plan,
+        criteria=tuple(
+            _bound(c, accepted, shared=isinstance(c.check, TestsCheck) and paths.count(c.check.path) > 1)
+            for c in plan.criteria
+        ),
+    )
 
 
-def _bound(criterion: Criterion, accepted: Accepted) -> Criterion:
+def _bound(criterion: Criterion, accepted: Accepted, *, shared: bool) -> Criterion:
     if not isinstance(criterion.check, TestsCheck) or criterion.trusted:
         return criterion
     own = sorted(node for node in accepted.nodes if node.startswith(criterion.check.path + "::"))
-    naming = [node for node in own if f"_{criterion.id.lower()}_" in node.lower() + "_"]
-    return replace(criterion, check=replace(criterion.check, nodes=tuple(naming or own)))
+    naming = [node for node in own if _names(node, criterion.id)]
+    # A file that proves one criterion need not name it; one that proves several must, or words would prove it.
+    nodes = naming or ([] if shared else own)
+    return replace(criterion, check=replace(criterion.check, nodes=tuple(nodes)))
+
+
+def _names(node: str, criterion_id: str) -> bool:
+    return f"_{criterion_id.lower()}_" in node.lower() + "_"
 
 
 def _pooled(path: str, versions: Sequence[str]) -> tuple[str, list[Quarantined]]:
@@ -135,15 +150,32 @@ def _unproving(path: str, reports: Sequence[TestReport]) -> list[Quarantined]:
             return [Quarantined(path, f"cannot be collected on the plan's interfaces: {errors[0].strip()[-300:]}")]
     by_node: dict[str, list[TestResult]] = {}
     for report in reports:
-        for result in report.results:
-            if result.node.startswith(path + "::"):
-                by_node.setdefault(base_node(result.node), []).append(result)
+        for node, result in _worst_by_test(report, path).items():
+            by_node.setdefault(node, []).append(result)
     return [Quarantined(node, reason) for node, results in by_node.items() if (reason := _unproving_reason(results))]
 
 
+def _worst_by_test(report: TestReport, path: str) -> dict[str, TestResult]:
+    """One result for each test of a file: of its parameters, one that failed, when any did."""
+    worst: dict[str, TestResult] = {}
+    for result in report.results:
+        node = base_node(result.node)
+        if result.node.startswith(path + "::") and (node not in worst or worst[node].outcome == "passed"):
+            worst[node] = result
+    return worst
+
+
+def _proves_nothing(held: Sequence[bool]) -> bool:
+    """`held` in the order of the variants: a check that holds on all stubs, or on both kinds of nonsense."""
+    return all(held) or (len(held) == len(STUB_VARIANTS) and all(held[NONSENSE]))
+
+
 def _unproving_reason(results: Sequence[TestResult]) -> str:
-    if all(result.outcome == "passed" for result in results):
+    held = [result.outcome == "passed" for result in results]
+    if all(held):
         return "passes on a stub, so it cannot fail"
+    if _proves_nothing(held):
+        return "passes on a stub that returns nonsense of the right type, so it proves nothing of the task"
     if any(result.outcome in ("skipped", "xfailed", "xpassed") for result in results):
         return "is skipped or expected to fail"
     faults = [_fault(result.detail) for result in results if result.outcome != "passed"]

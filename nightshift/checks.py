@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import replace
+import re
+from collections.abc import Sequence
 
 from nightshift.domain import (
-    Channel,
     CommandCheck,
     Criterion,
     CriterionResult,
@@ -24,49 +23,71 @@ from nightshift.evidence import of_exec, of_report, of_test
 
 NOT_RUN = (126, 127)
 """What `sh` ends with when a command cannot be executed or found (POSIX)."""
+CRASH = "Traceback (most recent call last)"
+SCRIPT = "nightshift_criterion.py"
+"""Where a script stands while it is run; a name that no plan can take (see policy.py)."""
 
 
 def run_command_check(
     criterion: Criterion, tree: Tree, sandbox: Sandbox, limits: ExecLimits, *, network: bool = False
 ) -> CriterionResult:
-    """Runs a script, command or shell check in a fresh copy of the tree.
-
-    Raises ConfigError when a user's command cannot be run at all: that says nothing about the code.
-    """
+    """Runs a script, command or shell check in a fresh copy of the tree; network is for the user's commands only."""
     match criterion.check:
         case ScriptCheck(code=code):
-            passed, result = _script(code, tree, sandbox, limits)
+            return _by_script(criterion, code, tree, sandbox, limits)
         case CommandCheck(argv=argv, exit_code=exit_code, output=output):
             result = sandbox.run(tree, argv, limits=limits)
-            printed = result.stdout + result.stderr
-            passed = not result.timed_out and result.exit_code == exit_code and all(o in printed for o in output)
+            passed = result.exit_code == exit_code and not result.timed_out and _printed(output, result)
+            return CriterionResult(criterion, passed, "cold", of_exec(result))
         case ShellCheck(command=command):
             result = sandbox.run(tree, ("sh", "-c", command), limits=limits, network=network)
-            passed = result.ok
-            if result.exit_code in NOT_RUN:
-                raise ConfigError(f"--verify {command!r} cannot be run: {of_exec(result)}")
+            return CriterionResult(criterion, result.ok, "user-command", of_exec(result))
         case TestsCheck():
             raise AssertionError("a check by tests is judged from the test report")
-    channel: Channel = "user-command" if isinstance(criterion.check, ShellCheck) else "cold"
-    return CriterionResult(criterion, passed, channel, of_exec(result))
 
 
-def _script(code: str, tree: Tree, sandbox: Sandbox, limits: ExecLimits) -> tuple[bool, ExecResult]:
-    # Code under test that ends the process early would look like success, so the end of the script must be seen.
-    reached = f"end-{secrets.token_hex(8)}"
-    result = sandbox.run(tree, ("python3", "-c", f"{code}\nprint({reached!r})"), limits=limits)
-    return result.ok and reached in result.stdout, _without(result, reached)
+def refuse_unrunnable(command: str, tree: Tree, sandbox: Sandbox, limits: ExecLimits, *, network: bool) -> bool:
+    """Runs a user's command on the tree as it was found; whether it already succeeds.
+
+    Raises ConfigError when the command cannot be run at all, which says nothing about the code. A program named by
+    a path may still be made, so its absence is no error yet.
+    """
+    result = sandbox.run(tree, ("sh", "-c", command), limits=limits, network=network)
+    if result.exit_code in NOT_RUN and "/" not in command.split()[0]:
+        raise ConfigError(f"--verify {command!r} cannot be run: {of_exec(result)}")
+    return result.ok
 
 
-def _without(result: ExecResult, mark: str) -> ExecResult:
-    return replace(result, stdout=result.stdout.replace(mark + "\n", ""), argv=result.argv[:2])
+def _printed(wanted: Sequence[str], result: ExecResult) -> bool:
+    """Each text was printed, as words and not inside other words; a crash is no way to print anything."""
+    crashed = CRASH in result.stderr and not any(CRASH in text for text in wanted)
+    return not crashed and all(_as_words(text).search(f"{result.stdout}\n{result.stderr}") for text in wanted)
+
+
+def _as_words(text: str) -> re.Pattern[str]:
+    start = r"(?<!\w)" if text[:1].isalnum() else ""
+    end = r"(?!\w)" if text[-1:].isalnum() else ""
+    return re.compile(start + re.escape(text) + end)
+
+
+def _by_script(criterion: Criterion, code: str, tree: Tree, sandbox: Sandbox, limits: ExecLimits) -> CriterionResult:
+    # Through the channel of tests, not by exit code: code under test that ends the process would look like success.
+    text = f"{code}\n\n\ndef test_the_script_reached_its_end():\n    pass\n"
+    report = sandbox.test(tree.with_text(SCRIPT, text), (SCRIPT,), limits=limits)
+    evidence = "it ran to its end" if report.passed else of_report(report)
+    return CriterionResult(criterion, report.passed, "cold", evidence)
 
 
 def judge_by_tests(criterion: Criterion, check: TestsCheck, report: TestReport | None) -> CriterionResult:
-    """A criterion proved by tests holds when tests are bound to it and each of them ran and passed."""
-    found = [r for r in report.results if base_node(r.node) in check.nodes] if report else []
-    missing = set(check.nodes) - {base_node(r.node) for r in found}
-    failed = [r for r in found if r.outcome != "passed"]
+    """A criterion proved by tests holds when tests are bound to it and each of them ran and passed.
+
+    A bound path stands for every test of that file.
+    """
+    wanted = {base_node(node) for node in check.nodes}
+    results = report.results if report else ()
+    found = [r for r in results if {base_node(r.node), r.node.split("::")[0]} & wanted]
+    ran = {base_node(r.node) for r in found} | {r.node.split("::")[0] for r in found}
+    missing, failed = wanted - ran, [r for r in found if r.outcome != "passed"]
     if not check.nodes:
         evidence = "no trusted test is bound to this criterion"
     elif report is not None and report.collection_errors and missing:
@@ -75,7 +96,7 @@ def judge_by_tests(criterion: Criterion, check: TestsCheck, report: TestReport |
         evidence = f"these tests did not run: {', '.join(sorted(missing))}"
     else:
         evidence = "\n\n".join(map(of_test, failed[:5])) or f"{len(found)} tests passed"
-    return CriterionResult(criterion, bool(check.nodes) and not missing and not failed, "cold", evidence)
+    return CriterionResult(criterion, bool(wanted) and not missing and not failed, "cold", evidence)
 
 
 def base_node(node: str) -> str:

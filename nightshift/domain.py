@@ -20,19 +20,19 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 StepKind = Literal["source", "test", "other"]
 StopReason = Literal["stop", "length"]
-Status = Literal["passed", "failed", "limit", "refused", "error", "interrupted"]
+Status = Literal["passed", "planned", "failed", "limit", "refused", "error", "interrupted"]
 Channel = Literal["oracle", "cold", "user-command"]
 Proof = Literal["user", "self", "mixed"]
 Outcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
 ExitReason = Literal[
-    "passed", "already_green", "attempts_exhausted", "no_progress", "budget_minutes", "budget_calls",
+    "passed", "already_green", "planned", "attempts_exhausted", "no_progress", "budget_minutes", "budget_calls",
     "budget_tokens", "endpoint_unreachable", "model_missing", "context_too_small", "invalid_config",
     "invalid_task", "workspace_locked", "sandbox_unavailable", "tampered", "disk_full", "workspace_unsafe",
     "interrupted", "terminated", "internal_error",
 ]  # fmt: skip
 
 EXIT_CODES: dict[ExitReason, int] = {
-    "passed": 0, "already_green": 0,
+    "passed": 0, "already_green": 0, "planned": 0,
     "attempts_exhausted": 1, "no_progress": 1,
     "invalid_config": 2, "invalid_task": 2,
     "endpoint_unreachable": 3, "model_missing": 3, "context_too_small": 3,
@@ -207,10 +207,6 @@ class Tree:
 
     def with_text(self, path: str, text: str) -> Tree:
         return Tree({**self.texts, path: text}, self.base)
-
-    def without(self, *paths: str) -> Tree:
-        """Drops texts; a file of `base` shows through again."""
-        return Tree({p: t for p, t in self.texts.items() if p not in paths}, self.base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,7 +418,7 @@ class Diagnosis:
 
     @property
     def signature(self) -> tuple[str, ...]:
-        """Equal for two diagnoses that blame the same files for the same kind of fault."""
+        """Equal for two diagnoses that blame the same files."""
         return tuple(sorted(f"{culprit.blame}:{culprit.path}" for culprit in self.culprits))
 
 
@@ -442,10 +438,6 @@ class RunResult:
     exit_reason: ExitReason
     message: str = ""
     """One plain sentence; with the way out, when not passed."""
-    attempts: tuple[Attempt, ...] = ()
-    plan: Plan | None = None
-    tree: Tree | None = None
-    """The best tree of the run, its accepted tests included."""
 
     @property
     def exit_code(self) -> int:

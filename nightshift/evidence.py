@@ -63,8 +63,9 @@ def of_exec(result: ExecResult) -> str:
     parts = [end]
     for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):
         if text.strip():
-            parts.append(f"{name}:\n{tail(text.rstrip(), DETAIL_CHARS)}")
-    return normalised("\n".join(parts))
+            # Normalised before it is cut: where the cut falls must not depend on the length of a temporary path.
+            parts.append(f"{name}:\n{tail(normalised(text.rstrip()), DETAIL_CHARS)}")
+    return "\n".join(parts)
 
 
 def of_test(result: TestResult, texts: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -72,7 +73,7 @@ def of_test(result: TestResult, texts: Mapping[str, str] = MappingProxyType({}))
     path, _, name = result.node.partition("::")
     code = source_of(texts.get(path, ""), name.partition("[")[0])
     shown = f"\n{fenced(code)}" if code and len(code) <= DETAIL_CHARS else ""
-    return normalised(f"{result.node}: {result.outcome}{shown}\n{tail(result.detail.rstrip(), DETAIL_CHARS)}")
+    return f"{result.node}: {result.outcome}{shown}\n{tail(normalised(result.detail.rstrip()), DETAIL_CHARS)}"
 
 
 def of_report(report: TestReport, texts: Mapping[str, str] = MappingProxyType({})) -> str:

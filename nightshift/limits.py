@@ -94,8 +94,9 @@ def _tree_seen_before(history: Sequence[Progress]) -> str | None:
 
 def _same_diagnosis(history: Sequence[Progress]) -> str | None:
     *earlier, last = history
-    seen = next((i for i, attempt in enumerate(earlier, 1) if attempt.diagnosis == last.diagnosis), None)
-    return f"the diagnosis is the one of attempt {seen} again" if seen and last.diagnosis else None
+    # Blaming a file again while the score rises is progress, not a circle.
+    same = [i for i, a in enumerate(earlier, 1) if a.diagnosis == last.diagnosis and a.score >= last.score]
+    return f"the diagnosis is the one of attempt {same[0]} again" if same and last.diagnosis else None
 
 
 def _no_better_score(history: Sequence[Progress]) -> str | None:

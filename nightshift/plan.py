@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from nightshift.domain import (
     Check,
@@ -19,8 +19,10 @@ from nightshift.domain import (
     ScriptCheck,
     ShellCheck,
     Step,
+    StepKind,
     Task,
     TestsCheck,
+    Tree,
 )
 from nightshift.errors import ReplyRejected
 from nightshift.policy import deny_path
@@ -96,7 +98,7 @@ def read_plan(data: Any) -> Plan:
             criteria=tuple(_read_criterion(criterion) for criterion in data["criteria"]),
             requires=tuple(str(name) for name in data.get("requires", ())),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ReplyRejected("unparsable", f"the plan lacks a part or has one of the wrong type: {error}") from error
 
 
@@ -143,11 +145,21 @@ def user_criteria(task: Task) -> tuple[Criterion, ...]:
     )
 
 
+RUNNERS = frozenset({"Makefile", "makefile", "GNUmakefile", "tox.ini", "noxfile.py", "justfile"})
+
+
+def locked_files(task: Task, tree: Tree) -> frozenset[str]:
+    """The user's files that the user's proof runs: named in a `--verify` command, or steering such a run."""
+    words = {word.removeprefix("./") for command in task.verify for word in re.split(r"[\s;|&<>()'\"=]+", command)}
+    runners = RUNNERS if task.verify else frozenset[str]()
+    return frozenset(path for path in tree.texts if path in words or path in runners)
+
+
 Problem = Callable[[Plan, frozenset[str]], Iterable[str]]
 
 
 def problems(plan: Plan, protected: frozenset[str] = frozenset()) -> tuple[str, ...]:
-    """Every reason to refuse the plan, each a sentence the planner can act on; `protected` are the user's tests."""
+    """Every reason to refuse the plan, each a sentence the planner can act on; `protected` may not be written."""
     return tuple(reason for check in _CHECKS for reason in check(plan, protected))
 
 
@@ -160,12 +172,18 @@ def _size(plan: Plan, _: frozenset[str]) -> Iterable[str]:
         yield 'the plan has no step of kind "test"'
 
 
+def _kinds(plan: Plan, _: frozenset[str]) -> Iterable[str]:
+    for step in plan.steps:
+        if step.kind not in get_args(StepKind):
+            yield f"step {step.path!r}: kind {step.kind!r} is not one of source, test, other"
+
+
 def _paths(plan: Plan, protected: frozenset[str]) -> Iterable[str]:
     for step in plan.steps:
         if reason := deny_path(step.path):
             yield f"step {step.path!r}: {reason}"
         elif step.path in protected:
-            yield f"step {step.path!r}: this test is the user's and must stay as it is"
+            yield f"step {step.path!r}: this file judges the result, is the user's and must stay as it is"
         elif step.kind == "source" and not step.path.endswith(".py"):
             yield f'step {step.path!r}: a file that is not Python has kind "other"'
         elif step.path.endswith(".py") and shadows_stdlib(step.path):
@@ -215,6 +233,8 @@ def _checks(plan: Plan, _: frozenset[str]) -> Iterable[str]:
     for criterion in plan.criteria:
         if not re.fullmatch(r"[A-Za-z][\w-]{0,11}", criterion.id):
             yield f"criterion id {criterion.id!r} is not a short word such as c1"
+        if re.match("verify-|user-tests", criterion.id):
+            yield f"criterion id {criterion.id!r} is kept for the user's own checks; use c1, c2, ..."
         for reason in _check_problems(criterion.check, tests):
             yield f"criterion {criterion.id}: {reason}"
 
@@ -222,7 +242,7 @@ def _checks(plan: Plan, _: frozenset[str]) -> Iterable[str]:
 def _check_problems(check: Check, tests: set[str]) -> Iterable[str]:
     match check:
         case TestsCheck(path=path) if path not in tests:
-            yield f"its tests {path!r} are not a planned test file"
+            yield f"its tests {path!r} are not a planned test file; planned are {', '.join(sorted(tests)) or 'none'}"
         case ScriptCheck(code=code):
             yield from _script_problems(code)
         case CommandCheck(argv=()):
@@ -246,4 +266,4 @@ def _can_fail(node: ast.AST) -> bool:
     return isinstance(node, ast.Raise)
 
 
-_CHECKS: tuple[Problem, ...] = (_size, _paths, _duplicates, _dependencies, _interfaces, _checks)
+_CHECKS: tuple[Problem, ...] = (_size, _kinds, _paths, _duplicates, _dependencies, _interfaces, _checks)

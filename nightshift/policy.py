@@ -7,14 +7,15 @@ contains what runs. A rule that raises denies.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 MAX_BYTES = 1_000_000
 MAX_PATH = 240
-RESERVED = frozenset({".git", ".nightshift", ".venv", "node_modules"})
+RESERVED = frozenset({".git", ".nightshift", ".venv", "node_modules", "nightshift_criterion.py"})
+GIT_RULES = frozenset({".gitattributes", ".gitmodules"})
 TEST_BLAME = "test-blame"
 """The only writer that may change an accepted test."""
 
@@ -45,6 +46,17 @@ def deny_write(write: Write) -> str | None:
 def deny_path(path: str) -> str | None:
     """The reason why nothing may ever be written at this path, or None."""
     return first_denial(PATH_RULES, Write(path, ""))
+
+
+def collision(path: str, present: Collection[str]) -> str | None:
+    """The reason why no file can be at `path` beside the files that are there, or None."""
+    inside = min((other for other in present if other.startswith(f"{path}/")), default=None)
+    if inside is not None:
+        return f"{path!r}: it is a folder, which holds {inside!r}"
+    parts = path.split("/")
+    parents = ("/".join(parts[:length]) for length in range(1, len(parts)))
+    file = next((parent for parent in parents if parent in present), None)
+    return f"{path!r}: {file!r} is a file, and nothing can lie below it" if file is not None else None
 
 
 def first_denial(rules: tuple[Rule, ...], write: Write) -> str | None:
@@ -117,6 +129,11 @@ def _is_not_reserved(write: Write) -> str | None:
     return f"{part} is not the project's to write" if part else None
 
 
+def _leaves_git_rules_alone(write: Write) -> str | None:
+    part = next((part for part in write.path.split("/") if part.casefold() in GIT_RULES), None)
+    return f"{part} changes what a checkout yields, so it is never written" if part else None
+
+
 def _is_not_secret(write: Write) -> str | None:
     return "files that hold keys or credentials are never written" if is_secret(write.path) else None
 
@@ -129,6 +146,7 @@ PATH_RULES: tuple[Rule, ...] = (
     _stays_inside,
     _is_no_option,
     _is_not_reserved,
+    _leaves_git_rules_alone,
     _is_not_secret,
 )
 
@@ -141,11 +159,15 @@ def _is_text_of_sane_size(write: Write) -> str | None:
 
 
 def _leaves_configuration_alone(write: Write) -> str | None:
-    name = PurePosixPath(write.path.casefold()).name
-    protected = name in PROTECTED or name.endswith(".pth")
-    if not protected or write.path in write.plan_paths:
+    if not is_protected(write.path) or write.path in write.plan_paths:
         return None
     return "it steers how tests or Python itself run, and the plan does not name it"
+
+
+def is_protected(path: str) -> bool:
+    """True for files that steer how tests or Python itself run."""
+    name = PurePosixPath(path.casefold()).name
+    return name in PROTECTED or name.endswith(".pth")
 
 
 PROTECTED = frozenset({

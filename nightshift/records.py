@@ -41,7 +41,7 @@ T = TypeVar("T")
 KINDS = frozenset({
     "run_started", "explored", "planned", "accepted", "asked", "call", "evaluation", "selected", "executed", "verdict",
     "diagnosis", "cascade", "repair", "splice", "guard", "policy", "fault", "resumed", "delivered",
-    "learned", "run_finished",
+    "kept", "learned", "run_finished",
 })  # fmt: skip
 
 # What each part of a resumed run may tell again; the rest happened once for each record of it.

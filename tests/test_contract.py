@@ -47,7 +47,7 @@ def test_an_unknown_flag_is_exit_2(program: str, tmp_path: Path) -> None:
 
 def test_exit_reasons_have_the_codes_of_the_contract() -> None:
     assert EXIT_CODES == {
-        "passed": 0, "already_green": 0, "attempts_exhausted": 1, "no_progress": 1, "invalid_config": 2, "invalid_task": 2,
+        "passed": 0, "already_green": 0, "planned": 0, "attempts_exhausted": 1, "no_progress": 1, "invalid_config": 2, "invalid_task": 2,
         "endpoint_unreachable": 3, "model_missing": 3, "context_too_small": 3, "budget_minutes": 4, "budget_calls": 4,
         "budget_tokens": 4, "workspace_locked": 5, "sandbox_unavailable": 5, "tampered": 5, "disk_full": 5,
         "workspace_unsafe": 5, "internal_error": 70, "interrupted": 130, "terminated": 143,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 
 from nightshift.acceptance import Accepted, accept_tests, bind, prove_criteria
-from nightshift.checks import run_command_check
+from nightshift.checks import refuse_unrunnable, run_command_check
 from nightshift.domain import (
     CommandCheck,
     Criterion,
@@ -101,7 +102,8 @@ def test_wrong_code_that_meddles_with_its_tests_does_not_pass(sandbox: Sandbox, 
 
 def test_a_script_that_never_reaches_its_end_is_no_success(sandbox: Sandbox) -> None:
     criterion = Criterion("c1", "adds", ScriptCheck("from calc import add\nassert add(2, 2) == 4"))
-    for ending in ("import os; os._exit(0)", "import sys; sys.exit(0)", "raise SystemExit"):
+    forged = "import os, sys; print(*sys.orig_argv); sys.stdout.flush(); os._exit(0)"
+    for ending in ("import os; os._exit(0)", "import sys; sys.exit(0)", "raise SystemExit", forged):
         assert not run_command_check(criterion, Tree({"calc.py": ending}), sandbox, LIMITS).passed
     assert run_command_check(criterion, Tree({"calc.py": ADD}), sandbox, LIMITS).passed
 
@@ -124,10 +126,35 @@ def test_a_command_passes_by_its_exit_code_and_output(
     assert run_command_check(Criterion("c1", "x", check), Tree({"calc.py": ADD}), sandbox, LIMITS).passed is passed
 
 
-@pytest.mark.parametrize("command", ["no-such-program --check", "./calc.py"])
-def test_a_user_command_that_cannot_run_is_a_configuration_error(sandbox: Sandbox, command: str) -> None:
+def test_a_user_command_that_cannot_run_is_a_configuration_error_before_anything_is_built(sandbox: Sandbox) -> None:
+    """A program named by a path may be what the task asks for; one that is not installed is the user's mistake."""
     with pytest.raises(ConfigError, match="cannot be run"):
-        run_command_check(Criterion("verify-1", command, ShellCheck(command)), Tree({"calc.py": ADD}), sandbox, LIMITS)
+        refuse_unrunnable("no-such-program --check", Tree({}), sandbox, LIMITS, network=False)
+    assert not refuse_unrunnable("./to-be-built --help", Tree({}), sandbox, LIMITS, network=False)
+    assert refuse_unrunnable("test -f calc.py", Tree({"calc.py": ADD}), sandbox, LIMITS, network=False)
+
+
+def test_generated_code_that_exits_with_127_is_a_failed_check(sandbox: Sandbox) -> None:
+    criterion = Criterion("verify-1", "x", ShellCheck("python3 calc.py"))
+    assert not run_command_check(criterion, Tree({"calc.py": "raise SystemExit(127)"}), sandbox, LIMITS).passed
+
+
+@pytest.mark.parametrize(
+    "code, wanted, passed",
+    [
+        ("print('total 13')", "3", False),
+        ("print('total 3')", "3", True),
+        ("print('total 3.')", "3", True),
+        ("import sys; print('unknown command', file=sys.stderr); raise SystemExit(1)", "unknown command", True),
+        ("raise KeyError('x')  # unknown command", "unknown command", False),
+        ("raise KeyError('unknown command')", "unknown command", False),
+    ],
+)
+def test_output_is_words_that_were_printed_and_not_part_of_a_crash(
+    sandbox: Sandbox, code: str, wanted: str, passed: bool
+) -> None:
+    check = CommandCheck(("python3", "main.py"), 1 if "raise" in code else 0, (wanted,))
+    assert run_command_check(Criterion("c1", "x", check), Tree({"main.py": code}), sandbox, LIMITS).passed is passed
 
 
 def test_a_test_that_passes_on_a_stub_is_quarantined(sandbox: Sandbox) -> None:
@@ -138,6 +165,25 @@ def test_a_test_that_passes_on_a_stub_is_quarantined(sandbox: Sandbox) -> None:
         Quarantined("tests/test_calc.py::test_c1_exists", "passes on a stub, so it cannot fail"),
     )
     assert "callable" not in accepted.texts["tests/test_calc.py"]
+
+
+def test_a_test_of_nothing_but_a_type_or_truth_is_quarantined(sandbox: Sandbox) -> None:
+    typed = (
+        TEST_ADD
+        + "\n\ndef test_c1_type():\n    assert isinstance(add(1, 1), int)\n\n\ndef test_c1_truth():\n    assert add(1, 1)\n"
+    )
+    accepted = accept_tests(plan(), {"tests/test_calc.py": [typed]}, Tree({}), sandbox, LIMITS)
+    assert accepted.nodes == {"tests/test_calc.py::test_c1_adds"}
+    assert {q.node.rpartition("::")[2] for q in accepted.quarantined} == {"test_c1_type", "test_c1_truth"}
+
+
+def test_a_test_of_a_truth_value_is_kept_both_ways(sandbox: Sandbox) -> None:
+    tests = "from calc import even\n\n\ndef test_c1_even():\n    assert even(2)\n\n\ndef test_c1_odd():\n    assert not even(3)\n"
+    wanted = Plan(
+        "x", (Step("calc.py", "source", "x", "def even(n: int) -> bool: ..."), *plan().steps[1:]), plan().criteria
+    )
+    accepted = accept_tests(wanted, {"tests/test_calc.py": [tests]}, Tree({}), sandbox, LIMITS)
+    assert len(accepted.nodes) == 2
 
 
 def test_a_test_that_wants_none_is_seen_to_fail_on_the_other_stub(sandbox: Sandbox) -> None:
@@ -170,7 +216,11 @@ def test_criteria_bind_to_the_tests_that_name_them(sandbox: Sandbox) -> None:
     bound = bind(wanted, accept_tests(wanted, {"tests/test_calc.py": [tests]}, Tree({}), sandbox, LIMITS))
     nodes = [c.check.nodes for c in bound.criteria if isinstance(c.check, TestsCheck)]
     one, two = "tests/test_calc.py::test_c1_adds", "tests/test_calc.py::test_c2_negative"
-    assert nodes == [(one,), (two,), (one, two)]
+    assert nodes == [(one,), (two,), ()], "a criterion that no test names is not proved by the tests of others"
+    alone = plan(Criterion("c3", "adds", TestsCheck("tests/test_calc.py")))
+    (only,) = bind(alone, accept_tests(alone, {"tests/test_calc.py": [tests]}, Tree({}), sandbox, LIMITS)).criteria
+    assert isinstance(only.check, TestsCheck)
+    assert only.check.nodes == (one, two), "the only criterion of a file need not be named"
 
 
 @pytest.mark.parametrize(
@@ -178,6 +228,7 @@ def test_criteria_bind_to_the_tests_that_name_them(sandbox: Sandbox) -> None:
     [
         (ScriptCheck("from calc import add\nassert add(1, 1) == 2"), False, ""),
         (ScriptCheck("from calc import add\nassert add is not None"), True, "every criterion already holds"),
+        (ScriptCheck("from calc import add\nassert isinstance(add(1, 1), int)"), True, "every criterion already holds"),
         (
             ScriptCheck("from calc import power\nassert power(1, 1) == 2"),
             False,
@@ -195,29 +246,52 @@ def test_a_criterion_is_seen_to_fail_on_stubs_before_it_counts(
     assert bool(reasons) is bool(words)
 
 
-def test_the_users_tests_judge_as_they_were(sandbox: Sandbox) -> None:
-    """Those that failed before cannot count against the run; those that passed must go on passing."""
-    before = {
-        "calc.py": ADD,
-        "test_old.py": "from calc import add\n\n\ndef test_adds():\n    assert add(1, 1) == 2\n\n\ndef test_broken():\n    assert add(1, 1) == 3\n",
-    }
-    user = standing_tests(("test_old.py",), Tree(before), sandbox, LIMITS)
-    assert user.nodes == {"test_old.py::test_adds"}
-    wanted = plan(
-        *standing_criteria(user),
-        Criterion("c1", "x", ScriptCheck("from calc import add\nassert add(2, 2) == 4")),
-    )
-    broken = judge(
-        wanted,
-        Accepted({}, frozenset()),
-        user,
-        Tree({**before, "calc.py": "def add(a, b):\n    return 4\n"}),
-        sandbox,
-        LIMITS,
-    )
-    assert [r.passed for r in broken.results] == [False, True]
-    kept = judge(wanted, Accepted({}, frozenset()), user, Tree(before), sandbox, LIMITS)
-    assert [r.passed for r in kept.results] == [True, True]
+BEFORE = {
+    "calc.py": ADD,
+    "other.py": "X = 1\n",
+    "conftest.py": "import pytest\n\n\n@pytest.fixture\ndef two():\n    return 2\n",
+    "test_old.py": "import pytest\nfrom calc import add\n\n\ndef test_adds(two):\n    assert add(1, 1) == two\n\n\n"
+    "@pytest.mark.parametrize('n', [1, 2])\ndef test_n(n):\n    assert add(n, 0) == 1\n",
+    "test_legacy.py": "import other\n\n\ndef test_broken():\n    assert other.X == 2\n",
+    "test_new.py": "from calc import subtract\n\n\ndef test_subtracts():\n    assert subtract(3, 1) == 2\n",
+}
+SUBTRACT = "\n\ndef subtract(a, b):\n    return a - b\n"
+
+
+def judged_with_users_tests(sandbox: Sandbox, **changed: str) -> Verdict:
+    files = ("test_legacy.py", "test_new.py", "test_old.py")
+    user = standing_tests(files, Tree(BEFORE), sandbox, LIMITS)
+    own = Criterion("c1", "x", ScriptCheck("from calc import add\nassert add(2, 2) == 4"))
+    wanted = Plan("x", (Step("calc.py", "source", "adds", ADD_INTERFACE),), (own,))
+    wanted = replace(wanted, criteria=(*standing_criteria(user, wanted, Tree(BEFORE)), own))
+    texts = {**BEFORE, **{name.replace("_py", ".py"): text for name, text in changed.items()}}
+    return judge(wanted, Accepted({}, frozenset()), user, Tree(texts), sandbox, LIMITS)
+
+
+def test_a_users_test_that_passed_must_go_on_passing(sandbox: Sandbox) -> None:
+    verdict = judged_with_users_tests(sandbox, calc_py="def add(a, b):\n    return 4\n" + SUBTRACT)
+    assert not verdict.passed
+    assert [r.passed for r in verdict.results if r.criterion.id == "user-tests"] == [False]
+
+
+def test_a_users_test_that_failed_and_uses_a_planned_file_is_what_has_to_be_done(sandbox: Sandbox) -> None:
+    """Test-driven: neither a failing test nor a file that could not be imported yet is excused."""
+    undone = judged_with_users_tests(sandbox)
+    assert [r.passed for r in undone.results if r.criterion.id == "user-tests-due"] == [False]
+    half = judged_with_users_tests(sandbox, calc_py=ADD + SUBTRACT)
+    assert not half.passed, "one parameter of test_n still fails, and it uses the planned file"
+    assert not any("frozen" in problem for problem in half.problems)
+
+
+def test_a_users_test_that_failed_and_does_not_concern_the_plan_is_listed(sandbox: Sandbox) -> None:
+    verdict = judged_with_users_tests(sandbox, calc_py=ADD + SUBTRACT)
+    assert [q.node for q in verdict.quarantined] == ["test_legacy.py::test_broken"]
+
+
+def test_the_users_tests_are_judged_with_their_own_configuration(sandbox: Sandbox) -> None:
+    bent = BEFORE["conftest.py"].replace("return 2", "return 4")
+    verdict = judged_with_users_tests(sandbox, conftest_py=bent, calc_py="def add(a, b):\n    return 4\n" + SUBTRACT)
+    assert [r.passed for r in verdict.results if r.criterion.id == "user-tests"] == [False]
 
 
 def test_a_verdict_without_criteria_or_tests_is_no_pass(sandbox: Sandbox) -> None:

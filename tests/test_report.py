@@ -137,7 +137,7 @@ def test_a_handoff_says_what_works_what_fails_what_was_tried_and_how_to_go_on(tm
         "`tests/test_storage.py::test_a` failed", "E KeyError: test_a", "2 candidates evaluated",
         "chose candidate-2 of 2 candidates", "2. why: nothing is written", "add never saves",
         "Write the JSON file after each change.", "contradicts the spec", "went silent",
-        f"python3 orchestrator.py --resume {sample.RUN} --workspace '/home/me/my project'",
+        f"orchestrator.py --workspace '/home/me/my project' --resume {sample.RUN} --attempts 2",
     ):  # fmt: skip
         assert wanted in text, wanted
 

@@ -54,7 +54,7 @@ def test_kill_9_anywhere_resumes_to_the_same_end_without_asking_twice(tmp_path: 
                 "--resume",
                 cwd=tmp_path,
                 home=home,
-                extra={"PYTHONHASHSEED": str(kills), "TMPDIR": str(_folder(tmp_path, kills))},
+                extra={"PYTHONHASHSEED": str(kills), "TMPDIR": str(_folder(tmp_path, kills)), "LC_ALL": "C"},
             )
         out, err = process.communicate(timeout=120)
     done = Done(process.returncode, out, err, workspace)
@@ -81,6 +81,7 @@ def test_a_finished_run_resumed_asks_nothing_and_ends_the_same(tmp_path: Path) -
         (workspace / "calculator.py").unlink()
         again = run("--endpoint", server.url, "--resume", workspace=workspace, home=home)
         assert len(server.requests) == asked
+    assert len(again.kinds("executed")) == len(first.kinds("executed")), "no sandbox result on record is made again"
     assert (first.code, again.code) == (0, 0), again.stderr
     same = ("status", "exit_reason", "proof", "criteria", "tests", "attempts")
     assert {k: first.result[k] for k in same} == {k: again.result[k] for k in same}
@@ -95,3 +96,36 @@ def test_a_larger_budget_goes_on_where_the_smaller_one_ended(tmp_path: Path) -> 
         again = run("--endpoint", server.url, "--max-calls", "50", "--resume", workspace=workspace, home=home)
         assert again.code == 0, again.stderr
         assert len(server.requests) == again.result["usage"]["calls"]
+
+
+def test_a_resumed_run_reads_its_own_configuration_file_again(tmp_path: Path) -> None:
+    """Other sampling would be other questions, and everything paid for would be asked again."""
+    settings = tmp_path / "night.toml"
+    settings.write_text("[generation]\ntop_p = 0.7\n")
+    scenario = two_attempts()
+    workspace, home = tmp_path / "w", tmp_path / "home"
+    with ScriptedServer("ollama", lambda a: scenario.reply(a.system, a.prompt)) as server:
+        run(
+            "--endpoint",
+            server.url,
+            "--config",
+            str(settings),
+            "--max-calls",
+            "5",
+            TASK,
+            workspace=workspace,
+            home=home,
+        )
+        again = run("--endpoint", server.url, "--max-calls", "50", "--resume", workspace=workspace, home=home)
+        assert again.code == 0, again.stderr
+        assert len(server.requests) == again.result["usage"]["calls"]
+        assert {request["options"]["top_p"] for request in server.requests} == {0.7}
+
+
+def test_a_proof_added_on_resume_counts(tmp_path: Path) -> None:
+    workspace, home = tmp_path / "w", tmp_path / "home"
+    with ScriptedServer("ollama", lambda a: Scenario().reply(a.system, a.prompt)) as server:
+        assert run("--endpoint", server.url, TASK, workspace=workspace, home=home).code == 0
+        again = run("--endpoint", server.url, "--resume", "--verify", "false", workspace=workspace, home=home)
+    assert again.code == 1, again.stderr
+    assert [c["passed"] for c in again.result["criteria"] if c["id"] == "verify-1"] == [False]

@@ -47,16 +47,23 @@ class Console:
         if record.kind == "verdict":
             self._verdict = value_of(Verdict, record, "verdict")
         if record.kind == "run_finished":
-            self._print(final_line(record.fields, self._verdict))
+            # Whole, however long: the way out stands at its end.
+            self._print(final_line(record.fields, self._verdict), whole=True)
         elif not self._quiet and record.kind not in self._hidden:
             for line in describe(record):
                 self._print(line)
 
-    def _print(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """One line more, when anything but the last line is wanted."""
+        if not self._quiet:
+            self._print(_tame(line), whole=True)
+
+    def _print(self, line: str, *, whole: bool = False) -> None:
         if self._gone:
             return
+        columns = len(line) * 2 + 1 if whole else self._columns()
         try:
-            self._stream.write(_coloured(line, self._columns(), self._colour) + "\n")
+            self._stream.write(_coloured(line, columns, self._colour) + "\n")
             self._stream.flush()
         except OSError:
             # The terminal was closed or the pipe's reader left: the night's work goes on.
@@ -78,7 +85,9 @@ def final_line(fields: Fields, verdict: Verdict | None) -> str:
     seconds = duration(fields.get("seconds") or 0.0)
     if fields.get("status") == "passed":
         own = verdict is not None and proof_of(verdict.results) == "self"
-        return f"✓ passed in {seconds}" + (f" ({OWN_CHECKS})" if own else "")
+        where = f", in {one_line(str(fields['workspace']))}" if fields.get("workspace") else ""
+        apart = f"; {counted(len(verdict.quarantined), 'test')} took no part" if verdict and verdict.quarantined else ""
+        return f"✓ passed in {seconds}{where}" + (f" ({OWN_CHECKS})" if own else "") + apart
     message = one_line(str(fields.get("message") or ""))
     ending = f"✗ {fields.get('status')} after {seconds} ({fields.get('exit_reason')})"
     return _tame(f"{ending}: {message}" if message else ending)
@@ -98,6 +107,8 @@ def _coloured(line: str, columns: int, colour: bool) -> str:
 def _run_started(record: Record) -> Iterator[str]:
     yield f"run {record.run}: {_get(record, 'task', 'prompt')}"
     yield f"  in {_get(record, 'workspace')}, isolation: {_get(record, 'isolation')}"
+    for note in record.fields.get("notes") or ():
+        yield f"  ! {one_line(str(note))}"
     models = record.fields.get("models") or {}
     if models:
         names = dict.fromkeys(str(name) for name in models.values())
@@ -208,7 +219,7 @@ def _policy(record: Record) -> Iterator[str]:
 
 
 def _fault(record: Record) -> Iterator[str]:
-    where = f"{_get(record, 'role')} at {_get(record, 'endpoint')}"
+    where = f"{record.fields.get('role') or 'server'} at {_get(record, 'endpoint')}"
     yield f"  ! {where}, try {_get(record, 'attempt')}: {_get(record, 'fault')}: {_get(record, 'message')}"
 
 
@@ -219,6 +230,11 @@ def _delivered(record: Record) -> Iterator[str]:
     yield f"delivered  {counted(len(files), 'file')}{branch}{merged}"
     for file in files:
         yield f"  {one_line(str(file.get('action')))} {one_line(str(file.get('path')))}"
+
+
+def _kept(record: Record) -> Iterator[str]:
+    where = f"on branch {_get(record, 'branch')}" if record.fields.get("branch") else f"in {_get(record, 'folder')}"
+    yield f"kept  the best tree {where}; handoff: {_get(record, 'handoff')}"
 
 
 def _learned(record: Record) -> Iterator[str]:
@@ -255,6 +271,7 @@ _TELLERS: dict[str, Callable[[Record], Iterator[str]]] = {
     "policy": _policy,
     "fault": _fault,
     "delivered": _delivered,
+    "kept": _kept,
     "learned": _learned,
     "run_finished": _run_finished,
 }

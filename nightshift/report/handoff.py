@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from nightshift.domain import Attempt, CriterionResult, TestReport
 from nightshift.evidence import describe_check, of_test
@@ -31,10 +33,34 @@ def handoff_of(records: Sequence[Record]) -> str:
 
 
 def continue_command(records: Sequence[Record]) -> str:
-    """The command that goes on where this run stopped."""
-    started = started_with(records)
+    """The command that goes on where this run stopped; with room to go on, when it used up what it had."""
+    started, outcome = started_with(records), outcome_of(records)
+    reason = outcome.fields.get("exit_reason") if outcome else "interrupted"
     workspace = shlex.quote(str(started.get("workspace", ".")))
-    return f"python3 orchestrator.py --resume {records[0].run if records else 'RUN'} --workspace {workspace}"
+    program = f"python3 {shlex.quote(str(ORCHESTRATOR))} --workspace {workspace}"
+    if reason == "no_progress":
+        # A replay would stop at the same place: the task or the plan has to change.
+        return f"{program} --dry-run {shlex.quote(one_line(started.get('task', {}).get('prompt', '')))} > plan.json"
+    more = _DOUBLED.get(str(reason))
+    room = f" {more[0]} {2 * _setting(started, more[1]):g}" if more else ""
+    return f"{program} --resume {records[0].run if records else 'RUN'}{room}"
+
+
+def _setting(started: Mapping[str, Any], key: str) -> float:
+    value: Any = started.get("config", {})
+    for part in key.split("."):
+        value = value.get(part, {}) if isinstance(value, Mapping) else {}
+    return float(value) if isinstance(value, int | float) else 1.0
+
+
+ORCHESTRATOR = Path(__file__).resolve().parents[2] / "orchestrator.py"
+_DOUBLED = {
+    "attempts_exhausted": ("--attempts", "attempts"),
+    "budget_calls": ("--max-calls", "limits.calls"),
+    "budget_tokens": ("--max-tokens", "limits.tokens"),
+    "budget_minutes": ("--max-minutes", "limits.minutes"),
+}
+"""Exit reason -> the flag that gives more room, and the setting it had."""
 
 
 def _head(records: Sequence[Record]) -> Iterator[str]:
@@ -122,9 +148,11 @@ def _attempt(attempt: Attempt) -> Iterator[str]:
 
 def _next(records: Sequence[Record]) -> Iterator[str]:
     yield from ("## To continue", "", fenced(printable(continue_command(records)), "sh"), "")
-    delivered = of_kind(records, "delivered")
-    if delivered and delivered[-1].fields.get("branch"):
-        yield f"The best tree is on branch `{_field(delivered[-1], 'branch')}`."
+    kept = of_kind(records, "kept", "delivered")
+    if kept and kept[-1].fields.get("branch"):
+        yield f"The best tree is on branch `{_field(kept[-1], 'branch')}`."
+    elif kept and kept[-1].fields.get("folder"):
+        yield f"The best tree is in `{_field(kept[-1], 'folder')}`."
 
 
 def _choice(record: Record) -> str:

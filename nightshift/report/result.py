@@ -30,7 +30,7 @@ def result_of(records: Sequence[Record]) -> dict[str, Any]:
     """The fields of result.json, all of them, for a run in whatever state it is."""
     told = settled(records)
     started = started_with(records)
-    delivered = next((record.fields for record in reversed(told) if record.kind == "delivered"), {})
+    delivered = next((record.fields for record in reversed(told) if record.kind in ("delivered", "kept")), {})
     criteria, ending = criteria_of(records), _ending(records)
     return {
         "run": records[0].run if records else "",
@@ -69,6 +69,7 @@ def _criterion(result: CriterionResult) -> dict[str, Any]:
         "description": result.criterion.description,
         "check": as_json(result.criterion.check),
         "passed": result.passed,
+        "guard": result.criterion.guard,
         "channel": result.channel,
         "evidence": result.evidence,
     }

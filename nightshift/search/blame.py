@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nightshift.checks import base_node
-from nightshift.domain import Culprit, Diagnosis, TestsCheck, Verdict
+from nightshift.domain import Culprit, Diagnosis, Plan, TestsCheck, Verdict
 from nightshift.evidence import of_verdict
 from nightshift.prompting import fenced, head
 from nightshift.search.work import Work
@@ -13,6 +13,18 @@ from nightshift.source.graph import import_graph
 
 SOURCES_CHARS = 24_000
 """Of source and test code shown to the analyst."""
+
+
+def unprovable(plan: Plan) -> str:
+    """Why no attempt can pass: a criterion has no trusted test, or none was seen to fail; empty when one can."""
+    bare = [c.id for c in plan.criteria if isinstance(c.check, TestsCheck) and not c.check.nodes]
+    if bare:
+        return (
+            f"no trusted test proves {', '.join(bare)}, so no attempt can pass: say more in the task, or use --verify"
+        )
+    if all(c.guard for c in plan.criteria):
+        return "no criterion can prove anything, so no attempt can pass: say more in the task, or use --verify"
+    return ""
 
 
 def suspects(work: Work, verdict: Verdict) -> dict[str, str]:
@@ -50,10 +62,11 @@ def evidence_for(path: str, verdict: Verdict, work: Work) -> str:
 def _concerning(path: str, verdict: Verdict, work: Work) -> Verdict:
     """The part of a verdict that speaks of one file: its failing tests as they are now, and every failed command."""
     graph = import_graph(work.tested_tree.texts)
-    standing = work.accepted.nodes | work.user_tests.nodes
 
     def concerns(node: str) -> bool:
-        return base_node(node) in standing and path in graph.reach(node.split("::")[0])
+        file = node.split("::")[0]
+        standing = base_node(node) in work.accepted.nodes or file in work.user_tests.files
+        return standing and path in graph.reach(file)
 
     report = verdict.report
     if report is not None:

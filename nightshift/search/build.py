@@ -16,7 +16,7 @@ from nightshift.errors import ReplyRejected
 from nightshift.evidence import of_report
 from nightshift.records import as_json
 from nightshift.search.evaluate import Bench, evaluate
-from nightshift.search.select import distinct, fingerprint, rivals, select
+from nightshift.search.select import fingerprint, rivals, select
 
 Value = TypeVar("Value")
 
@@ -42,15 +42,19 @@ class Brief:
 class Effort:
     """How far the search goes for one file."""
 
-    temperatures: tuple[float, ...] = (0.0, 0.4, 0.8)
-    widened: int = 5
-    repairs: int = 2
+    count: int
+    temperatures: tuple[float, ...]
+    """Of the first, second, ... candidate; the last one also of all further ones."""
+    widened: int
+    repairs: int
 
 
 class Builder(Protocol):
     async def build(self, brief: Brief, label: str, *, temperature: float, hint: str = "") -> Candidate: ...
 
-    async def repair(self, brief: Brief, current: Candidate, evidence: str, label: str) -> Candidate: ...
+    async def repair(
+        self, brief: Brief, current: Candidate, evidence: str, label: str, *, temperature: float
+    ) -> Candidate: ...
 
 
 HINTS = (
@@ -61,6 +65,9 @@ HINTS = (
     "think of the data structure first and let the code follow from it",
 )
 """A different plan varies candidates more usefully than a higher temperature."""
+
+REPAIR_TEMPERATURES = (0.0, 0.5)
+"""The same question at temperature 0 has the same answer."""
 
 Wave = Callable[[list[Evaluation]], Awaitable[list[Candidate]]]
 
@@ -84,8 +91,7 @@ async def build_step(
         pool += await _evaluated(await wave(pool), pool, bench, brief.span, recorder)
         if any(_good_enough(e, pool) for e in pool if e.candidate.origin != "kept"):
             break
-    considered = distinct(pool)
-    if not considered:
+    if not pool:
         recorder.record(
             "selected",
             brief.span,
@@ -96,16 +102,16 @@ async def build_step(
             reason="no usable reply",
         )
         return None
-    selection = select(considered, bench.user_tests)
+    selection = select(pool, bench.user_tests)
     recorder.record(
         "selected",
         brief.span,
         path=brief.step.path,
         chosen=selection.chosen.candidate.label,
-        considered=[e.candidate.label for e in considered],
-        scores={e.candidate.label: list(score) for e, score in zip(considered, selection.scores, strict=True)},
+        considered=[e.candidate.label for e in pool],
+        scores={e.candidate.label: list(score) for e, score in zip(pool, selection.scores, strict=True)},
         reason=selection.reason,
-        rivals=sorted(rivals(considered)),
+        rivals=sorted(rivals(pool)),
     )
     return selection.chosen
 
@@ -130,14 +136,16 @@ def _waves(brief: Brief, bench: Bench, builder: Builder, effort: Effort, recorde
 
     def repair(number: int) -> Wave:
         async def wave(pool: list[Evaluation]) -> list[Candidate]:
-            best = select(pool).chosen if pool else None
+            best = select(pool, bench.user_tests).chosen if pool else None
             if best is None or best.height == 0:
                 return []
             label, evidence = f"repair-{number}", failure_of(best, bench)
             last = pool[-1]
             if last.candidate.origin == "repair" and last is not best:
                 evidence += f"\n\nA repair was tried already and failed like this:\n{failure_of(last, bench)}"
-            repaired = await _usable([builder.repair(brief, best.candidate, evidence, label)])
+            temperature = REPAIR_TEMPERATURES[min(number, len(REPAIR_TEMPERATURES)) - 1]
+            asked = builder.repair(brief, best.candidate, evidence, label, temperature=temperature)
+            repaired = await _usable([asked])
             recorder.record(
                 "repair", f"{brief.span}/{label}", path=brief.step.path, of=best.candidate.label,
                 outcome="candidate" if repaired else "no usable reply", detail=failure_of(best, bench)[:400],
@@ -147,7 +155,7 @@ def _waves(brief: Brief, bench: Bench, builder: Builder, effort: Effort, recorde
         return wave
 
     def fresh(pool: list[Evaluation]) -> Awaitable[list[Candidate]]:
-        distilled = failure_of(select(pool).chosen, bench) if pool else ""
+        distilled = failure_of(select(pool, bench.user_tests).chosen, bench) if pool else ""
         anew = replace(
             brief,
             current="",
@@ -155,7 +163,7 @@ def _waves(brief: Brief, bench: Bench, builder: Builder, effort: Effort, recorde
         )
         return sample(range(first + 1, effort.widened + 1), anew)(pool)
 
-    first = len(effort.temperatures)
+    first = effort.count
     repairs = [repair(number) for number in range(1, effort.repairs + 1)]
     return [sample([1], brief), sample(range(2, first + 1), brief), *repairs, fresh]
 

@@ -34,6 +34,9 @@ class Bench:
     """Test files that can run once this step exists."""
     sandbox: Sandbox
     limits: ExecLimits
+    command_limits: ExecLimits
+    network: bool = False
+    """For the user's commands."""
     user_tests: frozenset[str] = frozenset()
     criteria: tuple[Criterion, ...] = ()
     """Commands and scripts that failed on the whole tree and should now succeed."""
@@ -127,7 +130,10 @@ def _criteria(candidate: Candidate, bench: Bench) -> Climb:
     if not bench.criteria or stale_dependents(candidate, bench):
         return Climb(Rung("criteria", True, "none to be tried yet"))
     tree = bench.tree.with_text(candidate.path, candidate.text)
-    results = [run_command_check(criterion, tree, bench.sandbox, bench.limits) for criterion in bench.criteria]
+    results = [
+        run_command_check(criterion, tree, bench.sandbox, bench.command_limits, network=bench.network)
+        for criterion in bench.criteria
+    ]
     failed = [of_criterion(result) for result in results if not result.passed]
     return Climb(Rung("criteria", not failed, fitted(failed) if failed else f"{len(results)} criteria hold now"))
 

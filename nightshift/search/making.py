@@ -11,7 +11,7 @@ from nightshift.search.blame import evidence_for
 from nightshift.search.build import Brief, build_step, concurrently
 from nightshift.search.evaluate import Bench, runnable_tests
 from nightshift.search.testing import rewrite_test
-from nightshift.search.work import Work, Workshop, keep, modules_for
+from nightshift.search.work import Work, Workshop, modules_for, write_checked
 from nightshift.source.graph import affected, import_graph, topological
 from nightshift.source.interfaces import changed_names, interface_of, render
 
@@ -30,7 +30,7 @@ async def build_all(work: Work, shop: Workshop, span: str) -> tuple[Work, tuple[
         unfinished -= frozenset(layer)
         for path, evaluation in zip(layer, made, strict=True):
             if evaluation is not None:
-                work = _kept(work, shop, evaluation)
+                work = _with_winner(work, shop, evaluation)
                 built.append(path)
     return work, tuple(built)
 
@@ -45,7 +45,7 @@ async def rebuild(
     advice = {c.path: f"{c.why}\n{diagnosis.advice}" for c in diagnosis.culprits if c.blame == "source"}
     for culprit in diagnosis.culprits:
         if culprit.blame == "test":
-            work = await rewrite_test(work, shop, culprit, span)
+            work = await rewrite_test(work, shop, culprit, verdict, span)
     failing = tuple(
         r.criterion for r in verdict.results if not r.passed and not isinstance(r.criterion.check, TestsCheck)
     )
@@ -69,7 +69,7 @@ async def rebuild(
         work = work.reopening(path)
         if evaluation is None or evaluation.candidate.origin == "kept":
             continue
-        work = _kept(work, shop, evaluation)
+        work = _with_winner(work, shop, evaluation)
         for dependent, why in _followers(work, path, old):
             if dependent not in done:
                 advice.setdefault(dependent, why)
@@ -94,12 +94,15 @@ async def _build(
 
 def _bench(work: Work, shop: Workshop, step: Step, unfinished: frozenset[str]) -> Bench:
     tests = runnable_tests(step, work.tested_tree, work.test_files, unfinished)
-    return Bench(step, work.tested_tree, tests, shop.sandbox, shop.limits, frozenset(work.user_tests.files))
+    user_tests = frozenset(work.user_tests.files)
+    return Bench(
+        step, work.tested_tree, tests, shop.sandbox, shop.limits, shop.command_limits, shop.network, user_tests
+    )
 
 
-def _kept(work: Work, shop: Workshop, evaluation: Evaluation) -> Work:
+def _with_winner(work: Work, shop: Workshop, evaluation: Evaluation) -> Work:
     candidate = evaluation.candidate
-    keep(work, shop, {candidate.path: candidate.text}, f"{candidate.path}: {candidate.label}", "builder")
+    write_checked(work, shop, {candidate.path: candidate.text}, f"{candidate.path}: {candidate.label}", "builder")
     return replace(work, tree=work.tree.with_text(candidate.path, candidate.text))
 
 

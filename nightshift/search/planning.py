@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from nightshift.acceptance import prove_criteria
-from nightshift.domain import Criterion, ExecLimits, Plan, Recorder, Sandbox, Task, Tree
+from nightshift.domain import Criterion, ExecLimits, Plan, Recorder, Sandbox, Step, Task, Tree
 from nightshift.errors import ConfigError, ReplyRejected
 from nightshift.judge import UserTests, standing_criteria
 from nightshift.plan import degraded_plan, problems, user_criteria
+from nightshift.policy import collision
 from nightshift.records import as_json
 
 ASKS = 3
@@ -33,6 +34,8 @@ class Ground:
     lessons: str
     importable: str
     user_tests: UserTests
+    protected: frozenset[str]
+    """Files that judge the result and may not be written."""
 
 
 class PlanRefused(Exception):
@@ -101,14 +104,19 @@ def _checked(
 
 
 def _proved(plan: Plan, task: Task, ground: Ground, open_box: OpenBox, limits: ExecLimits) -> tuple[Plan, Sandbox]:
-    if found := problems(plan, frozenset(ground.user_tests.files)):
+    collisions = [reason for step in plan.steps if (reason := collision(step.path, _others(plan, step, ground)))]
+    if found := (*problems(plan, ground.protected), *collisions):
         raise PlanRefused(*found)
     sandbox = open_box(plan.requires)
-    plan = replace(plan, criteria=(*_trusted(task, ground), *plan.criteria))
+    plan = replace(plan, criteria=(*_trusted(task, ground, plan), *plan.criteria))
     plan, found = prove_criteria(plan, ground.tree, sandbox, limits)
     if found:
         raise PlanRefused(*found)
     return plan, sandbox
+
+
+def _others(plan: Plan, step: Step, ground: Ground) -> set[str]:
+    return {other.path for other in plan.steps if other is not step} | ground.tree.texts.keys() - {step.path}
 
 
 def _degraded(
@@ -118,10 +126,10 @@ def _degraded(
     sandbox = open_box(())
     plan = degraded_plan(task)
     if task.verify:
-        plan, _ = prove_criteria(replace(plan, criteria=_trusted(task, ground)), ground.tree, sandbox, limits)
+        plan, _ = prove_criteria(replace(plan, criteria=_trusted(task, ground, plan)), ground.tree, sandbox, limits)
     recorder.record("planned", "plan", ask=ASKS + 1, plan=as_json(plan), refusals=[], accepted=True)
     return plan, sandbox
 
 
-def _trusted(task: Task, ground: Ground) -> tuple[Criterion, ...]:
-    return (*user_criteria(task), *standing_criteria(ground.user_tests))
+def _trusted(task: Task, ground: Ground, plan: Plan) -> tuple[Criterion, ...]:
+    return (*user_criteria(task), *standing_criteria(ground.user_tests, plan, ground.tree))

@@ -40,11 +40,6 @@ def select(evaluations: Sequence[Evaluation], user_tests: frozenset[str] = froze
     return Selection(evaluations[best], scores, _reason(best, evaluations, scores))
 
 
-def distinct(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """The first of each group that is the same code once comments and layout are ignored."""
-    return list({fingerprint(e.candidate.text): e for e in reversed(evaluations)}.values())[::-1]
-
-
 def rivals(evaluations: Sequence[Evaluation]) -> frozenset[tuple[str, str]]:
     """Pairs of tests on one subject that contradict each other: some candidate passes each, and none passes both.
 

@@ -8,82 +8,114 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nightshift.acceptance import Accepted, accept_tests, bind
-from nightshift.domain import Culprit, Step, TestsCheck
+from nightshift.checks import base_node
+from nightshift.domain import Criterion, Culprit, Plan, Quarantined, Step, TestsCheck, Verdict
 from nightshift.errors import ReplyRejected
 from nightshift.policy import TEST_BLAME
 from nightshift.prompting import fenced, head
 from nightshift.search.build import concurrently
-from nightshift.search.work import Work, Workshop, keep
+from nightshift.search.work import Work, Workshop, write_checked
+from nightshift.source.tests_pool import drop_tests, test_names
 
 
 async def write_tests(work: Work, shop: Workshop) -> Work:
     """The tests of every test step, sampled from the specification, accepted on stubs and frozen."""
     steps = [step for step in work.plan.steps if step.kind == "test"]
-    sampled = await concurrently([_sampled(work, shop, step) for step in steps])
+    sampled = await concurrently([_sampled(work, shop, step, "sample") for step in steps])
     samples = {step.path: texts for step, texts in zip(steps, sampled, strict=True)}
     accepted = await _accepted(work, shop, samples)
     for step in steps:
-        if step.path not in accepted.texts:
-            # One more sample, told what was wrong with the first ones; a criterion without a trusted test cannot pass.
-            reasons = "; ".join(q.reason for q in accepted.quarantined if q.node.startswith(step.path))
-            extra = await _sampled(
-                work, shop, step, notes=f"Earlier tests could not be used: {head(reasons, 800)}", again=True
-            )
-            samples[step.path] += extra
+        # One more sample, told what the first ones lack: a criterion without a trusted test cannot pass.
+        if lacking := _lacking(step, work.plan, accepted):
+            samples[step.path] += await _sampled(work, shop, step, "again", notes=lacking, count=1)
             accepted = await _accepted(work, shop, samples)
     _record_accepted(shop, samples, accepted)
     if accepted.texts:
-        keep(work, shop, accepted.texts, "Tests from the specification", "tester")
+        write_checked(work, shop, accepted.texts, "Tests from the specification", "tester")
     return replace(work, accepted=accepted, plan=bind(work.plan, accepted))
 
 
-async def rewrite_test(work: Work, shop: Workshop, culprit: Culprit, span: str) -> Work:
-    """A test file that contradicts the task is written anew from the specification, once; it never sees the source."""
+async def rewrite_test(work: Work, shop: Workshop, culprit: Culprit, verdict: Verdict, span: str) -> Work:
+    """Tests that are to blame are sampled anew from the specification, once a file, without sight of the source.
+
+    Tests of the file that pass stay; the failing ones are quarantined, by name and with the reason, and only when
+    every criterion keeps as many tests as it had.
+    """
     if work.reopened.get(culprit.path, 0) >= 1:
-        shop.recorder.record(
-            "guard", span, rule="one-test-rewrite", action=culprit.path, reason="was rewritten already"
-        )
+        reason = "was rewritten already"
+        shop.recorder.record("guard", span, rule="one-test-rewrite", action=culprit.path, reason=reason)
         return work
-    step = work.plan.step(culprit.path)
-    old = fenced(work.accepted.texts.get(step.path, ""))
-    notes = (
-        f"This earlier version of the file contradicted the task or itself:\n{old}\n\nWhat is wrong: {culprit.why}\n"
-        "Keep what the task supports, mend or leave out the rest."
-    )
-    where = f"{span}/tests/{step.path}/rewrite"
+    step, old = work.plan.step(culprit.path), work.accepted.texts.get(culprit.path, "")
     work = work.reopening(step.path)
-    try:
-        text = await shop.crew.write_tests(work.task, work.plan, step, where, temperature=0.0, notes=notes)
-    except ReplyRejected:
+    results = verdict.report.results if verdict.report else ()
+    failing = {base_node(r.node) for r in results if r.outcome != "passed"} & work.accepted.nodes
+    doomed = {node.partition("::")[2] for node in failing if node.startswith(step.path + "::")}
+    kept = drop_tests(old, doomed) if doomed else old
+    texts = await _sampled(work, shop, step, "rewrite", notes=_what_is_wrong(old, culprit), span=span)
+    if not texts:
         return work
-    new = await _accepted(work, shop, {step.path: [text]})
-    if not new.texts:
-        return work
+    accepted = await _accepted(work, shop, {step.path: [*([kept] if test_names(kept) else []), *texts]})
+    gone = [Quarantined(f"{step.path}::{name}", f"rewritten: {culprit.why}") for name in sorted(doomed)]
+    return _with_rewritten(work, shop, step, accepted, gone, span)
+
+
+def _with_rewritten(work: Work, shop: Workshop, step: Step, new: Accepted, gone: list[Quarantined], span: str) -> Work:
     others = frozenset(n for n in work.accepted.nodes if not n.startswith(step.path + "::"))
     accepted = Accepted(
         {**work.accepted.texts, **new.texts},
         others | new.nodes,
-        (*work.accepted.quarantined, *new.quarantined),
+        tuple(dict.fromkeys((*work.accepted.quarantined, *new.quarantined, *gone))),
     )
-    bound = bind(work.plan, accepted)
-    if any(isinstance(c.check, TestsCheck) and not c.check.nodes for c in bound.criteria):
+    plan = bind(work.plan, accepted)
+    fewer = [c.id for c, before in zip(plan.criteria, work.plan.criteria, strict=True) if _tests(c) < _tests(before)]
+    if fewer or not new.texts:
+        reason = f"fewer tests would prove {', '.join(fewer) or 'the task'}"
+        shop.recorder.record("guard", span, rule="test-rewrite", action=f"{step.path} stays", reason=reason)
         return work
-    shop.recorder.record("repair", where, path=step.path, outcome="test rewritten", detail=culprit.why)
-    keep(work, shop, new.texts, f"{step.path}: rewritten, it contradicted the task", TEST_BLAME)
-    return replace(work, accepted=accepted, plan=bound)
+    detail = "; ".join(f"{q.node}: {q.reason}" for q in gone)
+    shop.recorder.record("repair", f"{span}/tests", path=step.path, outcome="test rewritten", detail=detail)
+    write_checked(work, shop, new.texts, f"{step.path}: rewritten, it was to blame", TEST_BLAME)
+    return replace(work, accepted=accepted, plan=plan)
 
 
-async def _sampled(work: Work, shop: Workshop, step: Step, *, notes: str = "", again: bool = False) -> list[str]:
-    temperatures = shop.tester_temperatures[:1] if again else shop.tester_temperatures
+def _tests(criterion: Criterion) -> int:
+    return len(criterion.check.nodes) if isinstance(criterion.check, TestsCheck) else 0
+
+
+def _what_is_wrong(old: str, culprit: Culprit) -> str:
+    return (
+        f"This earlier version of the file contradicted the task or itself:\n{fenced(old)}\n\n"
+        f"What is wrong: {culprit.why}\nKeep what the task supports, mend or leave out the rest."
+    )
+
+
+def _lacking(step: Step, plan: Plan, accepted: Accepted) -> str:
+    """What the tester is asked for once more; empty when every criterion of this file has a test."""
+    if step.path not in accepted.texts:
+        reasons = "; ".join(q.reason for q in accepted.quarantined if q.node.startswith(step.path))
+        return f"Earlier tests could not be used: {head(reasons, 800)}"
+    checks = [(c.id, c.check) for c in bind(plan, accepted).criteria if isinstance(c.check, TestsCheck)]
+    bare = [id for id, check in checks if check.path == step.path and not check.nodes]
+    if not bare:
+        return ""
+    return f"No earlier test proves {', '.join(bare)}. Write tests for them, named test_{bare[0]}_<what> and so on."
+
+
+async def _sampled(
+    work: Work, shop: Workshop, step: Step, label: str, *, notes: str = "", count: int | None = None, span: str = ""
+) -> list[str]:
+    """Versions of one test file at the tester's temperatures; a reply that stays unusable is one less."""
+    where = f"{span}/tests/{step.path}" if span else f"tests/{step.path}"
 
     async def one(number: int, temperature: float) -> str:
-        span = f"tests/{step.path}/sample-{number}{'-again' if again else ''}"
         try:
-            return await shop.crew.write_tests(work.task, work.plan, step, span, temperature=temperature, notes=notes)
+            return await shop.crew.write_tests(
+                work.task, work.plan, step, f"{where}/{label}-{number}", temperature=temperature, notes=notes
+            )
         except ReplyRejected:
             return ""
 
-    texts = await concurrently([one(number, t) for number, t in enumerate(temperatures, 1)])
+    texts = await concurrently([one(number, t) for number, t in enumerate(shop.tester_temperatures[:count], 1)])
     return [text for text in texts if text]
 
 

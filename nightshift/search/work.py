@@ -1,6 +1,6 @@
 """What is being made: the plan, the tree so far and its accepted tests, as one value that each stage passes on.
 
-Files are shown to the outside through `keep` alone, which asks the policy first.
+Files are shown to the outside through `write_checked` alone, which asks the policy first.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Work:
     tree: Tree
     accepted: Accepted
     user_tests: UserTests = UserTests()
+    protected: frozenset[str] = frozenset()
+    """Files that judge the result and may not be written."""
     reopened: Mapping[str, int] = field(default_factory=dict)
     """Path -> how often it was made again."""
 
@@ -59,15 +61,19 @@ class Workshop:
     recorder: Recorder
     effort: Effort
     limits: ExecLimits
+    """Of a test run."""
+    command_limits: ExecLimits
+    network: bool
+    """For the user's commands."""
     tester_temperatures: tuple[float, ...]
     save: Callable[[Mapping[str, str], str], None]
     """Saves finished files with a commit message."""
 
 
-def keep(work: Work, shop: Workshop, texts: Mapping[str, str], message: str, by: str) -> None:
+def write_checked(work: Work, shop: Workshop, texts: Mapping[str, str], message: str, by: str) -> None:
     """Asks the policy for each file, then saves them. Raises Refused: a validated plan never comes to that."""
     planned = frozenset(step.path for step in work.plan.steps)
-    frozen, own = frozenset(work.accepted.files), frozenset(work.user_tests.files)
+    frozen, own = frozenset(work.accepted.files), work.protected
     for path, text in texts.items():
         if reason := deny_write(Write(path, text, planned, own, frozen, by)):
             shop.recorder.record("policy", "write", path=path, allowed=False, reason=reason)

@@ -12,15 +12,11 @@ own files may change is not decided here: that is `nightshift.policy`, asked wit
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -29,11 +25,13 @@ import nightshift.workspace.git as git
 import nightshift.workspace.place as place
 from nightshift.domain import Tree
 from nightshift.errors import ConfigError, Refused, Tampered
-from nightshift.policy import Write, deny_write, is_secret
-from nightshift.workspace.branch import Base, Branch, make_base
+from nightshift.policy import Write, deny_write
+from nightshift.workspace.branch import Branch
 from nightshift.workspace.deliver import Change, DeliveredFile, Delivery, write_back
 from nightshift.workspace.git import GitState, Repository
+from nightshift.workspace.ledger import Ledger
 from nightshift.workspace.place import fresh_folder, is_checkout, slug
+from nightshift.workspace.start import Start, begin, read_start, root_in
 
 __all__ = [
     "DeliveredFile",
@@ -45,19 +43,6 @@ __all__ = [
     "open_workspace",
     "slug",
 ]
-
-Mode = Literal["branch", "copy", "in-place"]
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a run found, kept on disk for its resumption."""
-
-    mode: Mode
-    branch: str
-    base: Base | None
-    files: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def open_workspace(
@@ -88,10 +73,10 @@ def open_workspace(
         undo.callback(lock.release)
         repository = git.find_repository(path) if git.has_git() else None
         room = trees / run_id
-        start = _read_start(room, reopen)
+        start = read_start(room, reopen)
         if start is None:
             named = branch or f"nightshift/{place.slug(slug)}-{run_id}"
-            start = _begin(path, room, repository, run_id, named, tuple(carry), base, in_place)
+            start = begin(path, room, repository, run_id, named, tuple(carry), base, in_place)
         workspace = Workspace(path, room, start, repository, lock)
         if reopen:
             workspace.reset()
@@ -109,12 +94,15 @@ class Workspace:
         """Where the traces of this workspace's runs are kept."""
         self.mode = start.mode
         self.notes = start.notes
-        self.root = path if start.mode == "in-place" else _root(room, repository if start.base else None)
+        self.root = path if start.mode == "in-place" else root_in(room, repository if start.base else None)
         """The tree that the run works on."""
         self._start = start
+        self._room = room
         self._originals = room / "originals"
+        self._mine = room / "mine"
         self._staging = room / "staging" if start.mode != "in-place" else path / place.OWN / "staging"
-        self._written: set[str] = set()
+        in_place = start.mode == "in-place"
+        self._written = Ledger(room if in_place else None, dict(start.marks))
         self._repository = repository
         self._branch: Branch | None = None
         if start.base:
@@ -136,6 +124,11 @@ class Workspace:
         """The run's branch once it holds a commit."""
         return self._branch.name if self._branch and self._branch.exists else None
 
+    @property
+    def originals(self) -> Path | None:
+        """Where the files that the run replaced are kept as it found them; None while there are none."""
+        return self._originals if files.everything(self._originals) else None
+
     def tree(self) -> Tree:
         """Every file as `base`, and as texts those that a model may be shown."""
         return Tree(files.texts(self.root), self.root)
@@ -144,21 +137,27 @@ class Workspace:
         return git.state(self._repository) if self._repository else git.NO_REPOSITORY
 
     def write(self, path: str, text: str, *, by: str = "builder") -> None:
-        """Puts a text into the run's tree in one step. Raises Refused for a path that leaves it."""
+        """Puts a text into the run's tree in one step.
+
+        Raises Refused for a path that leaves it and, in place, for a file that is no longer as the run knows it.
+        """
         denied = deny_write(Write(path, text, plan_paths=frozenset({path}), by=by))
         if denied:
             raise Refused(f"not written: {denied}")
+        content = text.encode()
+        if self.mode == "in-place":
+            self._keep(self._mine, path, content)
+            self._refuse_strange([path])
+            self._refuse_read_only(path)
         self._keep_original(path)
-        files.write_bytes(self.root, path, text.encode(), staging=self._staging)
-        self._written.add(path)
+        self._put(path, content)
 
     def restore(self, path: str) -> None:
         """Puts a file back to what the run found; one that it made itself is gone again."""
-        original = files.read_bytes(self._originals, path, cap=files.MAX_TREE_BYTES)
-        if original is not None:
-            files.write_bytes(self.root, path, original, staging=self._staging)
-        elif path not in self._start.files and os.path.lexists(self.root / path):
-            files.remove(self.root, path)
+        if self.mode == "in-place":
+            self._restore_in_place(path)
+        elif (original := self._original(path)) is not None or path not in self._start.files:
+            self._put(path, original)
 
     def reset(self) -> None:
         """Puts the whole tree back to its start; in place there is none to go back to."""
@@ -172,11 +171,16 @@ class Workspace:
         """One commit with these files as they are in the tree now; None where no branch is kept."""
         if self._branch is None:
             return None
-        written = sorted(set(paths) & self._written)
+        written = sorted(set(paths) & {*self._written.paths()})
         return self._branch.commit([(path, self._content(path)) for path in written], message)
 
     def deliver(self, merge: bool = False) -> Delivery:
-        """The branch is left for review, and merged when asked and possible; a copy is written back."""
+        """The branch is left for review, and merged when asked and possible; a copy is written back.
+
+        Raises Refused or Tampered when a file is no longer what the run last wrote.
+        """
+        if self.mode == "in-place":
+            self._refuse_strange(self._written.paths())
         changes = list(self._changes())
         delivered = tuple(change.delivered() for change in changes)
         if self._branch:
@@ -189,120 +193,68 @@ class Workspace:
         self._lock.release()
 
     def _hand_over(self, branch: Branch, delivered: tuple[DeliveredFile, ...], merge: bool) -> Delivery:
-        self.commit_step(sorted(self._written), "Remaining files of the run")
+        self.commit_step(self._written.paths(), "Remaining files of the run")
         if not branch.exists:
             return Delivery(delivered)
         note = git.fast_forward(branch.repository, branch.name, branch.base.head) if merge else ""
         return Delivery(delivered, branch.name, branch.tip, merged=merge and not note, note=note)
 
     def _changes(self) -> Iterator[Change]:
-        for path in sorted(self._written):
-            before = files.read_bytes(self._originals, path, cap=files.MAX_TREE_BYTES)
-            after = self._content(path)
+        for path in self._written.paths():
+            before, after = self._original(path), self._content(path)
             if after is not None and after != before:
                 yield Change(path, before, after)
 
     def _content(self, path: str) -> bytes | None:
         """What the run wrote; None when it took the file back. Raises Tampered."""
-        content = files.read_bytes(self.root, path)
-        if content is None and (path in self._start.files or os.path.lexists(self.root / path)):
-            raise Tampered(f"{self.root / path} is no longer the plain file that was written there.")
-        return content
+        if not self._written.knows(path, files.mark(self.root, path)):
+            raise Tampered(f"{self.root / path} is no longer what was written there.")
+        return files.read_bytes(self.root, path, cap=files.MAX_TREE_BYTES, links=files.ANY_LINKS)
+
+    def _original(self, path: str) -> bytes | None:
+        return files.read_bytes(self._originals, path, cap=files.MAX_TREE_BYTES)
+
+    def _refuse_strange(self, paths: Sequence[str]) -> None:
+        strange = [path for path in paths if not self._written.knows(path, files.mark(self.root, path))]
+        if strange:
+            raise Refused(
+                f"{self.root}: {', '.join(strange)} is not as the run found or left it, so somebody else works there; "
+                f"it was left alone, the run's version is in {self._mine}."
+            )
+
+    def _refuse_read_only(self, path: str) -> None:
+        if files.is_read_only(self.root, path):
+            raise Refused(
+                f"{self.root / path} is read-only and was left alone, the run's version is in {self._mine}: "
+                f"chmod u+w it and continue with --resume."
+            )
+
+    def _restore_in_place(self, path: str) -> None:
+        """What the run never wrote is the user's, also when it was not there at the start."""
+        if path not in self._written.paths():
+            return
+        self._refuse_strange([path])
+        self._put(path, self._original(path))
+        self._written.forget(path)
+        files.remove(self._mine, path)
+
+    def _put(self, path: str, content: bytes | None) -> None:
+        """None takes the file away."""
+        with self._written.changing(path, files.mark_of(content)):
+            if content is not None:
+                files.write_bytes(self.root, path, content, staging=self._staging)
+            elif os.path.lexists(self.root / path):
+                files.remove(self.root, path)
 
     def _keep_original(self, path: str) -> None:
         if path not in self._start.files or (self._originals / path).exists():
             return
-        original = files.read_bytes(self.root, path, cap=files.MAX_TREE_BYTES, links=1 << 30)
+        original = files.read_bytes(self.root, path, cap=files.MAX_TREE_BYTES, links=files.ANY_LINKS)
         if original is None:
             raise Refused(f"not written: {path} is a link or cannot be read")
-        self._originals.mkdir(parents=True, exist_ok=True)
-        files.write_bytes(self._originals, path, original, staging=self._staging)
+        self._keep(self._originals, path, original)
 
-
-def _begin(
-    path: Path,
-    room: Path,
-    repository: Repository | None,
-    run_id: str,
-    branch: str,
-    carry: tuple[str, ...],
-    base: Literal["snapshot", "HEAD"],
-    in_place: bool,
-) -> Start:
-    """Fills the run's room. What an earlier start left there unfinished was never used, and goes."""
-    shutil.rmtree(room, ignore_errors=True)
-    with files.explained(room):
-        _root(room, repository).mkdir(parents=True)
-    carried = _carried(path, carry) if carry else []
-    if in_place:
-        start = Start("in-place", "", None, tuple(files.listing(path)), ())
-    elif repository:
-        start = _begin_branch(path, room, repository, run_id, branch, carried, base)
-    else:
-        start = _begin_copy(path, room, carried)
-    _write_start(room, start)
-    return start
-
-
-def _begin_branch(
-    path: Path,
-    room: Path,
-    repository: Repository,
-    run_id: str,
-    branch: str,
-    carried: list[str],
-    base: Literal["snapshot", "HEAD"],
-) -> Start:
-    git.check_branch(repository, branch)
-    index = room / "index"
-    begun = make_base(repository, index, run_id, with_changes=base == "snapshot", when=int(time.time()))
-    tracked = [file for file in git.tracked(repository, index) if not is_secret(file)]
-    git.check_out(repository, index, tracked, room / "tree")
-    extra = files.copy_files(path, sorted({*carried} - {*tracked}), _root(room, repository))
-    missing = len(git.untracked(repository) - {*extra})
-    notes = (f"untracked files that take no part: {missing}; [workspace] carry brings them",) if missing else ()
-    return Start("branch", branch, begun, tuple(sorted({*tracked, *extra})), notes)
-
-
-def _begin_copy(path: Path, room: Path, carried: list[str]) -> Start:
-    wanted = {*(file for file in files.listing(path) if not is_secret(file)), *carried}
-    found = files.copy_files(path, sorted(wanted), room / "tree")
-    missing = not git.has_git() and (path / ".git").exists()
-    notes = ("git is not installed: working in a copy, without a branch",) if missing else ()
-    return Start("copy", "", None, tuple(found), notes)
-
-
-def _carried(path: Path, globs: tuple[str, ...]) -> list[str]:
-    """The regular files that the globs name, also inside a folder they name."""
-    for glob in globs:
-        if not glob or glob.startswith("/") or ".." in glob.split("/"):
-            raise ConfigError(f"[workspace] carry: {glob!r} must be a pattern inside the workspace.")
-    named = {found.relative_to(path).as_posix() for glob in globs for found in path.glob(glob)}
-    return [file for file in files.everything(path) if named.intersection(_and_its_folders(file))]
-
-
-def _and_its_folders(file: str) -> Iterator[str]:
-    yield file
-    yield from map(str, PurePosixPath(file).parents)
-
-
-def _root(room: Path, repository: Repository | None) -> Path:
-    return room / "tree" / (repository.prefix if repository else "")
-
-
-def _read_start(room: Path, reopen: bool) -> Start | None:
-    file = room / "start.json"
-    if not file.exists():
-        return None
-    if not reopen:
-        raise Refused(f"{room} holds an earlier run of that id: continue it with --resume.")
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        base = Base(**data["base"]) if data["base"] else None
-        return replace(Start(**data), base=base, files=tuple(data["files"]), notes=tuple(data["notes"]))
-    except (ValueError, TypeError, KeyError) as error:
-        raise Refused(f"{file} is damaged ({error}): start the task anew.") from error
-
-
-def _write_start(room: Path, start: Start) -> None:
-    files.write_bytes(room, "start.json", json.dumps(asdict(start)).encode(), staging=room / "staging")
+    def _keep(self, folder: Path, path: str, content: bytes) -> None:
+        with files.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(folder, path, content, staging=self._room / "staging")

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Literal
 
 from nightshift.errors import NightshiftError, Refused
-from nightshift.workspace.files import MAX_TREE_BYTES, put, read_bytes, remove, stage, write_bytes
+from nightshift.workspace.files import (
+    ANY_LINKS,
+    MAX_TREE_BYTES,
+    is_read_only,
+    put,
+    read_bytes,
+    remove,
+    stage,
+    write_bytes,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +52,19 @@ class Change:
 
 
 def write_back(changes: Sequence[Change], folder: Path, *, staging: Path, kept: Path) -> None:
-    """Raises Refused when a file is no longer as the run found it, unless it is as the run wants it."""
+    """Raises Refused when a file is read-only or no longer as the run found it, unless it is as the run wants it."""
     open_changes = [change for change in changes if _content(folder, change.path) != change.after]
     moved_on = [change.path for change in open_changes if not _untouched(folder, change)]
     if moved_on:
         raise Refused(
             f"{folder}: {', '.join(moved_on)} changed while the run was at work; nothing was written, "
             f"the result is in {kept}."
+        )
+    locked = [change.path for change in open_changes if is_read_only(folder, change.path)]
+    if locked:
+        raise Refused(
+            f"{folder}: {', '.join(locked)} is read-only; nothing was written, the result is in {kept}: "
+            f"chmod u+w it and continue with --resume."
         )
     staged = [stage(change.after, staging) for change in open_changes]
     try:
@@ -85,5 +100,4 @@ def _untouched(folder: Path, change: Change) -> bool:
 
 
 def _content(folder: Path, path: str) -> bytes | None:
-    """The user's own file may have more than one name."""
-    return read_bytes(folder, path, cap=MAX_TREE_BYTES, links=1 << 30)
+    return read_bytes(folder, path, cap=MAX_TREE_BYTES, links=ANY_LINKS)

@@ -7,6 +7,7 @@ not promise anything against a process with the user's own rights that renames f
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -21,6 +22,8 @@ from nightshift.policy import MAX_BYTES, is_secret
 MAX_TREE_BYTES = 4 << 30
 """Of a folder that is copied."""
 MAX_TEXTS_BYTES = 32 << 20
+ANY_LINKS = 1 << 30
+"""For the user's own files, which may have more than one name."""
 MAX_OTHER_TEXT = 64 << 10
 """Of a text file that is not Python."""
 SKIPPED = frozenset({
@@ -52,6 +55,35 @@ def read_text(root: Path, path: str, *, cap: int = MAX_BYTES) -> str | None:
     try:
         return None if content is None or b"\0" in content else content.decode()
     except UnicodeDecodeError:
+        return None
+
+
+def mark(root: Path, path: str) -> str | None:
+    """What tells one content of a file from another; None where there is no regular file."""
+    content = read_bytes(root, path, links=ANY_LINKS)
+    if content is not None:
+        return mark_of(content)
+    found = _status(root / path)
+    return f"{found.st_size} bytes" if found and stat.S_ISREG(found.st_mode) else None
+
+
+def mark_of(content: bytes | None) -> str | None:
+    """Larger files are told apart by size alone: no run writes one, and its original is kept."""
+    if content is None:
+        return None
+    return hashlib.sha256(content).hexdigest() if len(content) <= MAX_BYTES else f"{len(content)} bytes"
+
+
+def is_read_only(root: Path, path: str) -> bool:
+    """True for a file that its owner protected, also where the system would let root write it."""
+    found = _status(root / path)
+    return found is not None and stat.S_ISREG(found.st_mode) and not found.st_mode & stat.S_IWUSR
+
+
+def _status(file: Path) -> os.stat_result | None:
+    try:
+        return file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

@@ -148,11 +148,19 @@ def commit_tree(repository: Repository, tree: str, parent: str | None, message: 
 
 def tracked(repository: Repository, index: Path) -> list[str]:
     """Files of the index in the workspace, below it; submodules and links left out."""
-    entries = repository.run(
-        "ls-files", "--stage", "-z", "--", *([repository.prefix] if repository.prefix else []), index=index
-    )
-    files = [os.fsdecode(entry).split("\t", 1) for entry in entries.split(b"\0") if entry.startswith(b"100")]
-    return [path.removeprefix(repository.prefix) for _, path in files]
+    return _entries(repository, index, (b"100",))
+
+
+def links(repository: Repository, index: Path) -> list[str]:
+    """What `tracked` leaves out: symbolic links and submodules."""
+    return _entries(repository, index, (b"120", b"160"))
+
+
+def _entries(repository: Repository, index: Path, kinds: tuple[bytes, ...]) -> list[str]:
+    scope = ["--", repository.prefix] if repository.prefix else []
+    entries = repository.run("ls-files", "--stage", "-z", *scope, index=index).split(b"\0")
+    paths = [os.fsdecode(entry).split("\t", 1)[1] for entry in entries if entry.startswith(kinds)]
+    return [path.removeprefix(repository.prefix) for path in paths]
 
 
 def check_out(repository: Repository, index: Path, paths: Iterable[str], folder: Path) -> None:
