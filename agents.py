@@ -38,8 +38,8 @@ from nightshift.prompting import bullets, fenced, head, render
 from nightshift.search.build import Brief
 from nightshift.source.blocks import after_thinking
 from nightshift.source.edits import apply_edits, parse_edits
-from nightshift.source.redflags import unsafe_source_reason
 from nightshift.source.replies import check_substance, extract_code, extract_json
+from nightshift.source.source_safety import unsafe_source_reason
 
 Value = TypeVar("Value")
 

@@ -18,13 +18,14 @@ from nightshift.errors import (
     StreamBroken,
     Unreachable,
 )
-from nightshift.llm.client import Deadlines, Runaway, ask, repeats
+from nightshift.llm.client import MAX_REPLY, Deadlines, Runaway, ask, repeats
 from nightshift.llm.discover import probe
 from nightshift.llm.endpoint import Endpoint
 
 PROTOCOLS = ["ollama", "llama", "generic"]
 CODE = "def f(x):\n    return '}}}}' + '00000000' + x  # é 漢 \U0001f600\n" * 30
 REQUEST = Request("builder", "build/a.py/candidate-1", (Message("system", "Be exact."), Message("user", "hello")))
+BOOK = "".join(f"{number} " for number in range(1_700_000))
 PATIENT = Deadlines(connect=10, first_token=10, stall=10, total=20)
 IMPATIENT = {
     "first_token": Deadlines(first_token=0.1, total=5),
@@ -213,11 +214,16 @@ def test_only_a_whole_window_of_one_short_unit_is_a_loop(tail, loops):
 
 
 @pytest.mark.slow
-def test_a_reply_beyond_all_bounds_is_cut():
-    reply = Reply("".join(f"{number} " for number in range(1_700_000)), piece=200_000)
-    with ScriptedServer("ollama", lambda asked: reply) as server, pytest.raises(StreamBroken) as caught:
+@pytest.mark.parametrize("piece, text", [(200_000, BOOK[:MAX_REPLY]), (len(BOOK), "")], ids=["pieces", "one line"])
+def test_a_reply_beyond_all_bounds_is_cut_and_kept_as_one_that_ran_out_of_tokens(piece, text):
+    with (
+        ScriptedServer("ollama", lambda asked: Reply(BOOK, piece=piece)) as server,
+        pytest.raises(Runaway) as caught,
+    ):
         answer(server, deadlines=Deadlines(total=30))
     assert caught.value.fault == "too_large"
+    assert caught.value.completion.stop_reason == "length"
+    assert caught.value.completion.text == text
 
 
 def test_leaving_closes_the_stream_so_that_the_slot_is_free():

@@ -21,7 +21,7 @@ from nightshift.errors import (
     StreamBroken,
     Unreachable,
 )
-from nightshift.llm.client import Deadlines
+from nightshift.llm.client import MAX_REPLY, Deadlines
 from nightshift.llm.discover import probe
 from nightshift.llm.endpoint import Endpoint
 from nightshift.llm.pool import Pool, Target, in_order
@@ -181,6 +181,17 @@ def test_a_runaway_reply_is_a_cut_reply_and_a_fault():
         completion = answer(server, ledger=ledger)
     assert completion.stop_reason == "length"
     assert ledger.faults == ["runaway"]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.slow
+def test_a_reply_that_outgrows_all_bounds_does_not_end_the_run():
+    book = Reply("".join(f"{number} " for number in range(1_700_000)), piece=200_000)
+    ledger = Ledger()
+    with ScriptedServer("ollama", lambda asked: book) as server:
+        completion = answer(server, ledger=ledger)
+    assert (completion.stop_reason, len(completion.text)) == ("length", MAX_REPLY)
+    assert ledger.faults == ["too_large"]
     assert len(server.requests) == 1
 
 

@@ -60,6 +60,13 @@ def test_a_completion_survives_the_trace(request, completion):
     assert "span" not in on_disk
 
 
+def test_a_record_says_at_which_attempt_it_was_answered():
+    completion = Completion("x", "stop", Usage(calls=1))
+    fields = [call_fields(REQUEST, completion), call_fields(REQUEST, completion, attempt=3)]
+    assert [record["attempt"] for record in fields] == [1, 3]
+    assert [completion_from_fields(record) for record in fields] == [completion, completion]
+
+
 @pytest.mark.parametrize(
     "change",
     [{"role": "tester"}, {"messages": (Message("user", "hallo"),)}, {"sampling": SamplingParams(seed=1)}, {"schema": None},

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshift.policy import MAX_BYTES, Write, deny_path, deny_write, first_denial, is_secret
+from nightshift.policy import MAX_BYTES, Write, collision, deny_path, deny_write, first_denial, is_secret
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,27 @@ NAMED = frozenset({"pyproject.toml", "tests/conftest.py", "x.pth"})
 def test_what_steers_tests_or_python_is_writable_only_when_the_plan_names_it(path: str) -> None:
     assert "steers" in (deny_write(Write(path, "")) or "")
     assert deny_write(Write(path, "", plan_paths=frozenset({path}))) is None
+
+
+@pytest.mark.parametrize("path", [".gitattributes", "pkg/.gitattributes", ".GitModules", ".gitmodules/x"])
+def test_what_changes_a_checkout_is_never_written_also_when_the_plan_names_it(path: str) -> None:
+    assert "changes what a checkout yields" in (deny_write(Write(path, "", plan_paths=frozenset({path}))) or "")
+    assert deny_path(path) is not None
+
+
+@pytest.mark.parametrize(
+    "path, reason",
+    [
+        ("pkg", "'pkg': it is a folder, which holds 'pkg/a.py'"),
+        ("pkg/sub", "'pkg/sub': it is a folder, which holds 'pkg/sub/b.py'"),
+        ("app.py/x.py", "'app.py/x.py': 'app.py' is a file, and nothing can lie below it"),
+        ("pkg/a.py/x/y.py", "'pkg/a.py/x/y.py': 'pkg/a.py' is a file, and nothing can lie below it"),
+        ("pkg/a.py", None), ("pkg/c.py", None), ("pk", None), ("app", None), ("pkg.py", None), ("new/x.py", None),
+    ],
+)  # fmt: skip
+def test_a_file_and_a_folder_cannot_share_a_path(path: str, reason: str | None) -> None:
+    assert collision(path, ["pkg/sub/b.py", "pkg/a.py", "app.py"]) == reason
+    assert collision(path, {}) is None
 
 
 def test_a_plan_that_names_one_conftest_names_no_other() -> None:

@@ -76,7 +76,7 @@ def test_a_result_has_exactly_the_fields_of_the_contract(records: list[Record]) 
         "calls", "prompt_tokens", "cached_tokens", "completion_tokens", "model_seconds", "wall_seconds",
     ]  # fmt: skip
     for criterion in result["criteria"]:
-        assert list(criterion) == ["id", "description", "check", "passed", "channel", "evidence"]
+        assert list(criterion) == ["id", "description", "check", "passed", "guard", "channel", "evidence"]
     assert json.loads(json.dumps(result)) == result
 
 
@@ -240,7 +240,7 @@ def test_the_console_tells_the_story_calmly(tmp_path: Path) -> None:
         "rebuild  storage.py: blamed", "repair  storage.py", "delivered  1 file on branch b", "added storage.py",
     ):  # fmt: skip
         assert wanted in text, wanted
-    assert text.splitlines()[-1] == f"✓ passed in 12.0 s ({OWN_CHECKS})"
+    assert text.splitlines()[-1] == f"✓ passed in 12.0 s ({OWN_CHECKS}); 1 test took no part"
     assert "asked" not in text
     assert "asked  builder (qwen-7b), 100 -> 10 tokens" in said(sample.passed_run(tmp_path / "b"), verbose=True)
 

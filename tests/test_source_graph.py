@@ -191,11 +191,13 @@ def test_third_party_imports_are_those_that_must_be_installed() -> None:
     [
         ("queue.py", True), ("src/queue.py", True), ("json/__init__.py", True), ("logging/app.py", True),
         ("src/types/x.py", True), ("pytest.py", True), ("_pytest/x.py", True),
+        ("py.py", True), ("pluggy/x.py", True), ("iniconfig.py", True), ("src/packaging/version.py", True),
+        ("pygments/lexer.py", True), ("pkg/packaging.py", False), ("pyx.py", False), ("packaging/logo.svg", False),
         ("conftest.py", False), ("pkg/queue.py", False), ("queues.py", False), ("src/pkg/json.py", False),
         ("html/index.html", False), ("test_queue.py", False),
     ],
 )  # fmt: skip
-def test_modules_that_would_hide_pythons_own(path: str, shadows: bool) -> None:
+def test_modules_that_would_hide_pythons_own_or_what_pytest_needs(path: str, shadows: bool) -> None:
     assert shadows_stdlib(path) is shadows
 
 

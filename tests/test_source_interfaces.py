@@ -149,6 +149,65 @@ def test_signatures_are_all_that_others_may_rely_on_and_nothing_else() -> None:
     assert signatures(SOURCE) == RENDERED
 
 
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
+PEM = "-----BEGIN RSA PRIVATE KEY-----\\nPLANTED\\n-----END RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    ("source", "rendered"),
+    [
+        ("API_KEY = 'PLANTED'", "API_KEY = ..."),
+        ("API_KEY: str = 'PLANTED'", "API_KEY: str = ..."),
+        ("apiToken = b'PLANTED'", "apiToken = ..."),
+        ("DB_PASSWORD = 'PLANTED'", "DB_PASSWORD = ..."),
+        ("PASSWD = 'PLANTED'", "PASSWD = ..."),
+        ("SENTRY_DSN = 'PLANTED'", "SENTRY_DSN = ..."),
+        ("BASIC_AUTH = ('user', 'PLANTED')", "BASIC_AUTH = ..."),
+        ("CREDENTIALS = ['PLANTED']", "CREDENTIALS = ..."),
+        ("SECRETS = {'a': 'PLANTED'}", "SECRETS = ..."),
+        ("SECRET_KEY = 81726354999", "SECRET_KEY = ..."),
+        ("CONFIG = {'host': 'x', 'db_password': 'PLANTED'}", "CONFIG = ..."),
+        ("A = 'AKIAIOSFODNN7PLANTED'", "A = ..."),
+        ("A = 'ghp_PLANTED1234567890abcdef'", "A = ..."),
+        ("A = 'sk-PLANTED-1234567890'", "A = ..."),
+        (f"A = '{JWT}'", "A = ..."),
+        (f"A = '{PEM}'", "A = ..."),
+        ("A = 'postgresql+psycopg://bob:PLANTED@db.internal/x'", "A = ..."),
+        ("A = 'redis://:PLANTED@localhost'", "A = ..."),
+        ("A = ['x', 'sk-PLANTED-1234567890']", "A = ..."),
+        ("def f(password='PLANTED'): ...", "def f(password=...): ..."),
+        ("def f(a, *, api_key: str = 'PLANTED'): ...", "def f(a, *, api_key: str = ...): ..."),
+        (f"def f(a='{PEM}'): ...", "def f(a=...): ..."),
+        ("def f(a=connect(password='PLANTED')): ...", "def f(a=...): ..."),
+        ("class C:\n    token = 'PLANTED'", "class C:\n    token = ..."),
+        ("class C:\n    def __init__(self, token='PLANTED'): self.token = token", "class C:\n    token = ...\n    def __init__(self, token=...): ..."),
+        ("@dataclass\nclass C:\n    secret: str = 'PLANTED'", "@dataclass\nclass C:\n    secret: str = ..."),
+        ("@dataclass\nclass C:\n    url: str = field(default='amqp://a:PLANTED@b')", "@dataclass\nclass C:\n    url: str = ..."),
+        ("@dataclass\nclass C:\n    secret: str = field(default='PLANTED')", "@dataclass\nclass C:\n    secret: str = ..."),
+        ("@guard('sk-PLANTED-1234567890')\ndef f(): ...", "@guard('...')\ndef f(): ..."),
+        (f"@guard('{PEM}')\ndef f(a): ...", "@guard('...')\ndef f(a): ..."),
+        ("class C(Base, url='http://a:PLANTED@b/c'): ...", "class C(Base, url='...'): ..."),
+    ],
+)  # fmt: skip
+def test_a_hard_coded_secret_is_never_shown(source: str, rendered: str) -> None:
+    assert signatures(source) == rendered + "\n"
+    assert "PLANTED" not in rendered
+    assert render(parse_interface(rendered)) == rendered + "\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "MONKEY = 'ape'", "AUTHOR = 'me'", "KEYBOARD = 'qwerty'", "MAX_TOKENS = 4096", "USE_AUTH = True", "TOKEN = ''",
+        "API_KEY = None", "KEYS = []", "URL = 'http://localhost:8080/a@b'", "A = 'task-management-tool'", "A = 'a.b.c'",
+        "MAIL = 'me@example.org'", "A = {'name': 'x'}", "def sort(items, key=None): ...", "def f(keys=(), auth=False): ...",
+        "@dataclass\nclass C:\n    tokens: list[str] = field(default_factory=list)", "@app.get('/users/{id}')\ndef f(): ...",
+    ],
+)  # fmt: skip
+def test_what_is_no_secret_is_shown(source: str) -> None:
+    assert signatures(source) == source + "\n"
+
+
 @pytest.mark.parametrize(
     ("source", "required"),
     [

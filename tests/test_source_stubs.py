@@ -105,6 +105,114 @@ def test_everything_planned_can_be_called_and_answers_nothing(variant: int, answ
         assert session == answer
 
 
+@pytest.mark.parametrize("variant", [2, 3])
+def test_everything_planned_answers_nonsense_of_its_type(variant: int) -> None:
+    stub = load(stub_module(INTERFACE, variant=variant))
+    assert stub.LIMIT is None
+    assert stub.main() == stub.main(["x"]) == stub.index() == asyncio.run(stub.go(1, b=2)) == -7919
+    store = stub.Store("p")
+    assert len(store) == 1
+    assert store.size == -7919
+    assert isinstance(stub.Store.open("p"), stub.Store)
+    assert stub.Store.check("p") is (variant == 2)
+    assert stub.Shape().area() == -7919.25
+    assert stub.Task(1, "a").done() is (variant == 2)
+    with stub.session("p") as session:
+        assert isinstance(session, stub.Store)
+    with store as entered:
+        assert entered is store
+
+
+TYPES = """
+from .other import Thing
+from enum import Enum
+@dataclass
+class Plain
+    id: int = 0
+@dataclass
+class Full
+    id: int
+class Mode(Enum)
+    A = 1
+class Row(TypedDict)
+    name: str
+class Point(NamedTuple)
+    x: int
+class Failure(Exception)
+    def __init__(self, code)
+class Needy
+    def __init__(self, a, b)
+    def same(self) -> Self
+    def __eq__(self, other)
+    def __iter__(self) -> Iterator[str]
+    def __contains__(self, item)
+"""
+WORD = "nonsense-7919"
+ANNOTATED = [
+    ("int", -7919), ("float", -7919.25), ("str", WORD), ("bytes", WORD.encode()), ("None", None), ("Any", -7919),
+    ("datetime", -7919), ("T", -7919), ("Callable[[int], str]", -7919), ("x.y.int", -7919),
+    ("list", [-7919]), ("list[str]", [WORD]), ("List['int']", [-7919]), ("typing.Sequence[float]", [-7919.25]),
+    ("tuple", (-7919,)), ("tuple[str, ...]", (WORD,)), ("tuple[int, str]", (-7919, WORD)), ("tuple[()]", (-7919,)),
+    ("set", {-7919}), ("set[str]", {WORD}), ("set[list[str]]", {-7919}), ("frozenset[int]", frozenset({-7919})),
+    ("dict", {-7919: -7919}), ("dict[str, list[int]]", {WORD: [-7919]}), ("Mapping[Plain, str]", {-7919: WORD}),
+    ("Optional[str]", WORD), ("str | None", WORD), ("None | float", -7919.25), ("Union[None, int, str]", -7919),
+    ("'str'", WORD), ("Annotated[str, 'x']", WORD), ("Literal['a', 'b']", WORD), ("list[str | None]", [WORD]),
+    ("Row", {WORD: -7919}), ("list[Row]", [{WORD: -7919}]), ("Thing", -7919), ("Unknown", -7919), ("", -7919),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", [2, 3])
+@pytest.mark.parametrize(("annotation", "answer"), ANNOTATED)
+def test_nonsense_has_the_annotated_type_and_is_true(annotation: str, answer: object, variant: int) -> None:
+    arrow = f" -> {annotation}" if annotation else ""
+    stub = load(stub_module(f"{TYPES}def f(a){arrow}", variant=variant))
+    assert stub.f(1) == answer
+    assert type(stub.f(1)) is type(answer)
+    assert answer is None or stub.f(1)
+
+
+@pytest.mark.parametrize("name", ["Plain", "Full", "Mode", "Point", "Failure", "Needy"])
+def test_nonsense_of_a_planned_class_is_an_instance_of_it(name: str) -> None:
+    stub = load(stub_module(f"{TYPES}def f() -> {name}\ndef g() -> list[{name}] | None", variant=2))
+    expected = -7919 if name == "Point" else getattr(stub, name)
+    for found in (stub.f(), stub.g()[0]):
+        assert found == expected if name == "Point" else isinstance(found, expected)
+
+
+def test_a_bool_is_true_in_one_variant_of_nonsense_and_false_in_the_other() -> None:
+    for variant in (2, 3):
+        stub = load(stub_module(f"{TYPES}def f() -> bool\ndef g() -> list[bool]", variant=variant))
+        needy = stub.Needy(1, 2)
+        answers = [stub.f(), *stub.g(), needy == needy, "x" in needy]
+        assert answers == [variant == 2] * 4
+        assert [*needy] == [WORD]
+        assert isinstance(needy.same(), stub.Needy)
+
+
+@pytest.mark.parametrize(
+    ("check", "weak"),
+    [
+        ("isinstance(stub.total([1]), int)", True), ("stub.names()", True), ("all(stub.names())", True),
+        ("stub.total([1]) is not None", True), ("len(stub.names()) > 0", True), ("stub.find('x')", True),
+        ("stub.total([1]) == 1", False), ("stub.names() == ['a']", False), ("stub.ok()", False), ("not stub.ok()", False),
+        ("stub.Box() == stub.Box()", False), ("stub.find('x').name == 'x'", False),
+    ],
+)  # fmt: skip
+def test_what_holds_for_both_kinds_of_nonsense_asks_for_type_or_truth_alone(check: str, weak: bool) -> None:
+    text = (
+        "def total(items) -> int\ndef names() -> list[str]\ndef ok() -> bool\ndef find(name) -> Box | None\n"
+        "class Box\n    name: str\n    def __eq__(self, other)"
+    )
+    held = [bool(eval(check, {"stub": load(stub_module(text, variant=variant))})) for variant in (2, 3)]
+    assert all(held) is weak
+
+
+def test_a_tree_of_stubs_has_the_variant_asked_for() -> None:
+    steps = plan(Step("a.py", "source", "", "def f() -> str"))
+    answers = [load(stub_texts(steps, variant=variant)["a.py"]).f() for variant in range(4)]
+    assert answers == [None, 0, WORD, WORD]
+
+
 def test_classes_can_be_constructed_as_planned() -> None:
     stub = load(stub_module(INTERFACE))
     task = stub.Task(1, "a", tags=["x"])
@@ -144,8 +252,8 @@ def test_a_stub_meets_its_interface_in_names_and_parameters() -> None:
 @settings(deadline=None, max_examples=40)
 @given(INTERFACES)
 def test_any_interface_gives_an_importable_stub(interface) -> None:
-    load(stub_module(render(interface)))
-    load(stub_module(render(interface), variant=1))
+    for variant in range(4):
+        load(stub_module(render(interface), variant=variant))
 
 
 def test_an_interface_that_cannot_be_read_is_refused() -> None:

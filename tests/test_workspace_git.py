@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nightshift.errors import ConfigError, Refused
+from nightshift.errors import ConfigError, Refused, Tampered
 from nightshift.workspace import Workspace, open_workspace
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -275,6 +275,45 @@ def test_the_state_folder_may_be_named_from_here(repo: Repo, tmp_path: Path, mon
         assert workspace.tree().texts == {"a.py": "1\n"}
 
 
+def test_the_notes_name_what_takes_no_part(repo: Repo, opened: Opener) -> None:
+    repo.commit(a_py="1\n")
+    (repo.top / "link.py").symlink_to("a.py")
+    repo.git("add", "link.py")
+    for path in (*(f"test_{number}.py" for number in range(5)), "tests/x_test.py", "notes.txt", "contest_a.py"):
+        repo.write(path, "")
+    assert opened().notes == (
+        "untracked files that take no part: 8; [workspace] carry brings them",
+        (
+            "untracked test files that take no part: test_0.py, test_1.py, test_2.py, test_3.py, test_4.py"
+            " and 1 more; git add or carry brings them"
+        ),
+        "tracked links and submodules that are left out of the run's tree: link.py",
+    )
+    carried = opened(run_id="run-2", carry=("*.py", "*.txt", "tests"))
+    assert carried.notes == ("tracked links and submodules that are left out of the run's tree: link.py",)
+
+
+def test_a_branch_is_not_handed_over_with_what_the_run_did_not_write(repo: Repo, opened: Opener) -> None:
+    repo.commit(a_py="1\n")
+    workspace = opened()
+    workspace.write("a.py", "2\n")
+    (workspace.root / "a.py").write_text("somebody else's\n")
+    for deliver in (workspace.deliver, lambda: workspace.commit_step(["a.py"], "a step")):
+        with pytest.raises(Tampered, match=r"a\.py"):
+            deliver()
+    assert workspace.branch is None
+
+
+def test_a_resumed_run_does_not_commit_a_carried_file_that_it_once_wrote(repo: Repo, opened: Opener) -> None:
+    repo.commit(a_py="1\n")
+    repo.write("local.txt", "the user's\n")
+    opened(carry=("local.txt",)).write("local.txt", "the run's\n")
+    again = opened(reopen=True)
+    again.write("a.py", "2\n")
+    again.deliver()
+    assert repo.git("ls-tree", "--name-only", BRANCH).split() == ["a.py"]
+
+
 # Merging.
 
 
@@ -438,6 +477,7 @@ def test_submodules_stay_what_they_are(repo: Repo, tmp_path: Path, opened: Opene
     repo.write("lib/x.py", "dirty\n")
     workspace = opened()
     assert workspace.tree().texts.keys() == {".gitmodules", "a.py"}
+    assert workspace.notes == ("tracked links and submodules that are left out of the run's tree: lib",)
     workspace.write("a.py", "2\n")
     workspace.deliver()
     assert repo.git("ls-tree", BRANCH, "lib") == repo.git("ls-tree", "main", "lib")
@@ -500,7 +540,9 @@ def test_attributes_that_a_candidate_writes_choose_no_filter(repo: Repo, tmp_pat
     for step in ("clean", "smudge"):
         repo.git("config", f"filter.own.{step}", CANARY.format(canary=canary))
     workspace = opened()
-    workspace.write(".gitattributes", "*.py filter=own\n")
+    with pytest.raises(Refused, match="changes what a checkout yields"):
+        workspace.write(".gitattributes", "*.py filter=own\n")
+    (workspace.root / ".gitattributes").write_text("*.py filter=own\n")
     workspace.write("a.py", "2\n")
     workspace.deliver()
     assert not canary.exists()

@@ -48,10 +48,10 @@ class Deadlines:
 
 
 class Runaway(StreamBroken):
-    """The reply repeated itself without end and was cut; `completion` is what had come until then."""
+    """The reply repeated itself or grew without end and was cut; `completion` is what had come until then."""
 
-    def __init__(self, message: str, completion: Completion) -> None:
-        super().__init__(message, fault="runaway")
+    def __init__(self, message: str, completion: Completion, *, fault: str = "runaway") -> None:
+        super().__init__(message, fault=fault)
         self.completion = completion
 
 
@@ -127,12 +127,11 @@ class _Reply:
         self.length += len(piece)
         self.tail = (self.tail + piece)[-LOOP_WINDOW:]
         if self.length > MAX_REPLY:
-            raise self.broken(f"sent more than {MAX_REPLY:,} characters", "too_large")
+            raise self.cut(f"sent more than {MAX_REPLY:,} characters", "too_large")
         if self.length - self.checked >= LOOP_UNIT:
             self.checked = self.length
             if repeats(self.tail):
-                self.stop_reason = "length"
-                raise Runaway(f"{self.model} at {self.endpoint.url} repeats itself without end", self.completion())
+                raise self.cut("repeats itself without end", "runaway")
 
     def completion(self) -> Completion:
         if self.stop_reason is None:
@@ -140,10 +139,10 @@ class _Reply:
         now = time.monotonic()
         usage = Usage(1, self.prompt_tokens, self.cached_tokens, self.completion_tokens, now - self.started)
         return Completion(
-            text=well_formed("".join(self.text)),
+            text=well_formed("".join(self.text))[:MAX_REPLY],
             stop_reason=self.stop_reason,
             usage=usage,
-            reasoning=well_formed("".join(self.reasoning)),
+            reasoning=well_formed("".join(self.reasoning))[:MAX_REPLY],
             endpoint=self.endpoint.url,
             model_requested=self.model,
             model_served=self.model_served,
@@ -164,6 +163,10 @@ class _Reply:
         if self.first_at is None:
             return self.broken(f"sent no first token within {limits.first_token:g} s", "first_token")
         return self.broken(f"sent nothing more for {limits.stall:g} s", "stall")
+
+    def cut(self, what: str, fault: str) -> Runaway:
+        self.stop_reason = "length"
+        return Runaway(f"{self.model} at {self.endpoint.url} {what}", self.completion(), fault=fault)
 
     def broken(self, what: str, fault: str) -> StreamBroken:
         return StreamBroken(f"{self.model} at {self.endpoint.url} {what}", fault=fault)
@@ -205,7 +208,7 @@ async def _read(response: httpx.Response, reply: _Reply, clock: asyncio.Timeout)
         if reply.ended:
             return
         if len(rest) > MAX_REPLY:
-            raise reply.broken("sent a line without end", "too_large")
+            raise reply.cut("sent a line without end", "too_large")
     _take([rest], parse, reply)
     if not reply.ended:
         raise reply.broken("ended its reply without the end mark", "no_end_mark")

@@ -24,8 +24,8 @@ def request_key(request: Request) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def call_fields(request: Request, completion: Completion, *, fault: str = "") -> dict[str, Any]:
-    """The fields of a `call` record; kind and span are the recorder's own."""
+def call_fields(request: Request, completion: Completion, *, fault: str = "", attempt: int = 1) -> dict[str, Any]:
+    """The fields of a `call` record; kind and span are the recorder's own. `attempt` is at the same request."""
     usage = completion.usage
     return {
         **_asked(request),
@@ -41,6 +41,7 @@ def call_fields(request: Request, completion: Completion, *, fault: str = "") ->
         "completion_tokens": usage.completion_tokens,
         "first_token_seconds": completion.first_token_seconds,
         "seconds": usage.model_seconds,
+        "attempt": attempt,
         "fault": fault,
     }
 

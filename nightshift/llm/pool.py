@@ -24,8 +24,8 @@ from nightshift.llm.endpoint import Target as Target
 
 PAUSES = (1.0, 3.0, 9.0)
 """Seconds before each further round of tries, give or take half."""
-FINAL_FAULTS = ("total", "too_large", "first_token")
-"""Broken streams that took so long or would so surely break again that the server is not asked again."""
+FINAL_FAULTS = ("total", "first_token")
+"""Broken streams that took so long that the server is not asked again."""
 
 
 class Gate(Protocol):

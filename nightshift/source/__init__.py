@@ -4,5 +4,6 @@ replies.py    code and JSON out of a model's reply; substance.py says whether th
 interfaces.py signatures of a module: read, compared, rendered; stubs.py turns them into importable stubs
 graph.py      which project file imports which, and which of its names it uses
 edits.py      search/replace edits
+source_safety.py says whether a generated source file reaches for the test runner; credentials.py hides secrets
 tests_pool.py several sampled test files merged into one; tests_units.py and tests_safety.py read one
 """

@@ -28,6 +28,8 @@ __all__ = [
 
 _NOTHING: frozenset[str] = frozenset()
 
+_TEST_RUNNER = {"pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"}
+
 Names = frozenset[str] | None
 """Names used of a module; None for all of them, or no telling which."""
 
@@ -101,9 +103,9 @@ def topological(paths: Iterable[str], edges: Mapping[str, Iterable[str]]) -> lis
 
 
 def shadows_stdlib(path: str) -> bool:
-    """A module whose import would hide one of Python's own, or pytest itself."""
+    """A module whose import would hide one of Python's own, pytest itself or what pytest needs."""
     top = module_name(path).partition(".")[0]
-    return path.endswith(".py") and top in sys.stdlib_module_names | {"pytest", "_pytest", "pluggy"}
+    return path.endswith(".py") and top in sys.stdlib_module_names | _TEST_RUNNER
 
 
 def _closure(start: str, step: Callable[[str], frozenset[str]]) -> frozenset[str]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from nightshift.source.credentials import masked, without_secret
+
 Kind = Literal["positional-only", "standard", "var-positional", "keyword-only", "var-keyword"]
 
 
@@ -93,7 +95,7 @@ class Interface:
 
 
 def render(interface: Interface) -> str:
-    """Stub text: signatures without bodies, docstrings and private names."""
+    """Stub text: signatures without bodies, docstrings, private names and hard-coded secrets."""
     lines = [_import(item) for item in interface.reexports]
     if interface.exports is not None:
         lines.append(f"__all__ = {list(interface.exports)!r}")
@@ -102,7 +104,7 @@ def render(interface: Interface) -> str:
         lines += _class(cls)
     for function in interface.functions:
         lines += _function(function)
-    return "".join(line + "\n" for line in lines)
+    return masked("".join(line + "\n" for line in lines))
 
 
 def render_parameters(parameters: tuple[Parameter, ...]) -> str:
@@ -129,7 +131,7 @@ def _import(item: Import) -> str:
 
 def _variable(variable: Variable) -> str:
     annotation = f": {variable.annotation}" if variable.annotation is not None else ""
-    value = f" = {variable.value}" if variable.value is not None else ""
+    value = f" = {without_secret(variable.name, variable.value)}" if variable.value is not None else ""
     return variable.name + annotation + value
 
 
@@ -153,5 +155,5 @@ def _parameter(parameter: Parameter) -> str:
     stars = {"var-positional": "*", "var-keyword": "**"}.get(parameter.kind, "")
     annotation = f": {parameter.annotation}" if parameter.annotation is not None else ""
     equals = " = " if annotation else "="
-    default = equals + parameter.default if parameter.default is not None else ""
+    default = equals + without_secret(parameter.name, parameter.default) if parameter.default is not None else ""
     return f"{stars}{parameter.name}{annotation}{default}"

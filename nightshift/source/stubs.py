@@ -1,19 +1,21 @@
 """Importable stubs of planned modules: every signature, no behaviour.
 
 A check that passes on a tree of these proves nothing, so nothing here may be right by accident: functions
-answer None (or 0 in variant 1), defaults and constants are None whatever the plan says. Enum members and
-constructors work, because a test must fail by its assertion and not while it is being collected.
+answer None (variant 1: 0; variants 2 and 3: nonsense of the annotated type, with True or False for a bool),
+defaults and constants are None whatever the plan says. Enum members and constructors work, because a test must
+fail by its assertion and not while it is being collected.
 """
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
 from nightshift.domain import Plan
 from nightshift.source.interfaces import parse_interface
-from nightshift.source.shapes import Class, Function, Import, Parameter, Variable, render_parameters
+from nightshift.source.nonsense import HELPER, UNKNOWN, first_argument, nonsense
+from nightshift.source.shapes import Class, Function, Import, Interface, Parameter, Variable, render_parameters
 
 _HEAD = """import enum, typing
 from contextlib import asynccontextmanager, contextmanager
@@ -35,13 +37,17 @@ _LEFT_OUT = {
     "__repr__", "__str__", "__format__", "__hash__", "__bool__", "__int__", "__float__", "__index__",
 }  # fmt: skip
 """Python relies on what these return, so a stub of them would break more than it stands for."""
+_COMPARISONS = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__contains__"}
+
+_Answer = Callable[[Function, str], str]
+"""(function, name of its class) -> the expression it answers with."""
 
 
 def stub_module(interface_text: str, *, variant: int = 0) -> str:
-    """Importable source that does nothing and answers None (variant 1: 0). Raises ValueError."""
+    """Importable source that does nothing and answers None (variant 1: 0; 2 and 3: nonsense). Raises ValueError."""
     interface = parse_interface(interface_text)
-    answer = "None" if variant == 0 else "0"
-    parts = [_HEAD, *map(_reexport, interface.reexports)]
+    answer = _answer(interface, variant)
+    parts = [_HEAD + (HELPER if variant > 1 else ""), *map(_reexport, interface.reexports)]
     parts += [f"{constant.name} = None\n" for constant in interface.constants]
     known: set[str] = set()
     for cls in _bases_first(interface.classes):
@@ -49,6 +55,19 @@ def stub_module(interface_text: str, *, variant: int = 0) -> str:
         known.add(cls.name)
     parts += [_function(function, answer) for function in interface.functions]
     return "\n".join(parts)
+
+
+def _answer(interface: Interface, variant: int) -> _Answer:
+    if variant < 2:
+        return lambda function, owner: ("None", "0")[variant]
+
+    def answer(function: Function, owner: str) -> str:
+        manager = function.decorated("contextmanager", "asynccontextmanager")
+        returns = first_argument(function.returns) if manager else function.returns
+        returns = "bool" if function.name in _COMPARISONS else returns
+        return nonsense(returns, interface, true=variant == 2, owner=owner)
+
+    return answer
 
 
 def stub_texts(plan: Plan, *, variant: int = 0) -> dict[str, str]:
@@ -89,7 +108,7 @@ def _base_name(base: str) -> str:
     return base.partition("[")[0].rpartition(".")[2]
 
 
-def _class(cls: Class, known: set[str], answer: str) -> str:
+def _class(cls: Class, known: set[str], answer: _Answer) -> str:
     bases = [base for name in map(_base_name, cls.bases) if (base := _importable_base(name, known))]
     is_enum = any(base.startswith("enum.") for base in bases)
     shaped = cls.is_dataclass or any(base.startswith("typing.") for base in bases)
@@ -100,7 +119,7 @@ def _class(cls: Class, known: set[str], answer: str) -> str:
     if any("[" in base for base in cls.bases):
         body.append("def __class_getitem__(cls, item): return cls")
     for method in methods:
-        body += _function(method, answer).rstrip().split("\n")
+        body += _function(method, answer, cls.name).rstrip().split("\n")
     decorators = "@dataclass\n" if cls.is_dataclass else ""
     head = f"{decorators}class {cls.name}({', '.join(bases)}):\n"
     return head + "".join(f"    {line}\n" for line in body or ["pass"])
@@ -142,15 +161,11 @@ def _field_type(field: Variable) -> str:
     return "typing.ClassVar" if (field.annotation or "").startswith(("ClassVar", "typing.ClassVar")) else "object"
 
 
-def _function(function: Function, answer: str) -> str:
+def _function(function: Function, answer: _Answer, owner: str = "") -> str:
     decorators = [name for name in _KEPT_DECORATORS if function.decorated(name)]
     if function.decorated("cached_property"):
         decorators.append("property")
-    manager = function.decorated("contextmanager", "asynccontextmanager")
-    # Lengths of 0 and 1: a test that wants an empty collection is seen to fail on the other variant.
-    length = "return 0" if answer == "None" else "return 1"
-    bodies = {**_BODIES, "__len__": length}
-    body = f"yield {answer}" if manager else bodies.get(function.name, f"return {answer}")
+    body = _body(function, answer(function, owner))
     word = "async def" if function.is_async else "def"
     parameters = render_parameters(tuple(map(_bare, function.parameters)))
     lines = [
@@ -160,6 +175,17 @@ def _function(function: Function, answer: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _body(function: Function, answer: str) -> str:
+    if function.decorated("contextmanager", "asynccontextmanager"):
+        return f"yield {answer}"
+    if function.name == "__len__":
+        # Lengths of 0 and 1: a test that wants an empty collection is seen to fail on the other variant.
+        return "return 0" if answer == "None" else "return 1"
+    if function.name == "__iter__" and answer not in ("None", "0"):
+        return f"return {answer}" if answer.startswith("iter(") else f"return iter([{UNKNOWN}])"
+    return _BODIES.get(function.name, f"return {answer}")
 
 
 def _bare(parameter: Parameter) -> Parameter:

@@ -6,9 +6,10 @@ This catches what a model writes by habit. It is no jail: the sandbox is.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from nightshift.source.syntax import bound_name, dotted, parse, statements, too_deep
+from nightshift.source.mentions import mentions, origins_of, real_name, run_at_import
+from nightshift.source.syntax import dotted, parse, statements, too_deep
 from nightshift.source.tests_units import units_of
 
 _SKIPS = {
@@ -32,31 +33,8 @@ def unsafe_test_reason(text: str) -> str | None:
         return f"It does not parse: {error.msg} at line {error.lineno}."
     if too_deep(tree):
         return "It is nested far too deeply."
-    names = _origins(tree)
+    names = origins_of(tree)
     return next((reason for rule in _RULES if (reason := rule(tree, names))), None)
-
-
-def _origins(tree: ast.Module) -> dict[str, str]:
-    """Local name -> dotted name it was imported as."""
-    origins: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            origins.update({bound_name(a): a.name if a.asname else bound_name(a) for a in node.names})
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            origins.update({a.asname or a.name: f"{node.module}.{a.name}" for a in node.names})
-    return origins
-
-
-def _real_name(node: ast.AST, names: dict[str, str]) -> str:
-    name = dotted(node)
-    head, dot, rest = name.partition(".")
-    return names.get(head, head) + dot + rest
-
-
-def _mentions(tree: ast.AST, names: dict[str, str]) -> Iterator[tuple[ast.expr, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name | ast.Attribute):
-            yield node, _real_name(node, names)
 
 
 def _no_tests(tree: ast.Module, names: dict[str, str]) -> str | None:
@@ -72,42 +50,24 @@ def _asserts_nothing(tree: ast.Module, names: dict[str, str]) -> str | None:
 
 
 def _skips(tree: ast.Module, names: dict[str, str]) -> str | None:
-    for node, name in _mentions(tree, names):
+    for node, name in mentions(tree, names):
         if name in _SKIPS or name.endswith(".skipTest"):
             return f"It skips or excuses tests with {name} at line {node.lineno}."
-    for node, name in _mentions(tree, names):
+    for node, name in mentions(tree, names):
         if name.rpartition(".")[2] in _HIDING and isinstance(getattr(node, "ctx", None), ast.Store):
             return f"It hides tests with {name} at line {node.lineno}."
     return None
 
 
 def _ends_the_process(tree: ast.Module, names: dict[str, str]) -> str | None:
-    for node, name in _mentions(tree, names):
+    for node, name in mentions(tree, names):
         if name in _KILLS:
             return f"It ends the test process with {name} at line {node.lineno}."
-    for statement in _at_import(tree):
-        for node, name in _mentions(statement, names):
-            if name in _EXITS:
-                return f"It ends the test process with {name} when imported, at line {node.lineno}."
+    for part in run_at_import(tree):
+        name = real_name(part, names) if isinstance(part, ast.Name | ast.Attribute) else ""
+        if name in _EXITS:
+            return f"It ends the test process with {name} when imported, at line {part.lineno}."
     return None
-
-
-def _at_import(tree: ast.Module) -> Iterator[ast.AST]:
-    """What runs when the module is imported; `if __name__ == "__main__"` does not."""
-    queue: list[ast.AST] = [*tree.body]
-    while queue:
-        node = queue.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _is_main_guard(node):
-            continue
-        if isinstance(node, ast.expr):
-            yield node
-        queue += ast.iter_child_nodes(node)
-
-
-def _is_main_guard(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and any(
-        isinstance(inner, ast.Name) and inner.id == "__name__" for inner in ast.walk(node.test)
-    )
 
 
 def _touches_modules(tree: ast.Module, names: dict[str, str]) -> str | None:
@@ -119,7 +79,7 @@ def _touches_modules(tree: ast.Module, names: dict[str, str]) -> str | None:
         for right, operator in zip(node.comparators, node.ops, strict=True)
         if isinstance(operator, ast.In | ast.NotIn)
     }
-    for node, name in _mentions(tree, names):
+    for node, name in mentions(tree, names):
         if name == "sys.modules" and id(node) not in asked:
             return f"It modifies sys.modules at line {node.lineno}."
     texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value == "sys.modules")
@@ -127,13 +87,13 @@ def _touches_modules(tree: ast.Module, names: dict[str, str]) -> str | None:
 
 
 def _bends_pytest(tree: ast.Module, names: dict[str, str]) -> str | None:
-    for node, name in _mentions(tree, names):
+    for node, name in mentions(tree, names):
         changes = isinstance(getattr(node, "ctx", None), ast.Store | ast.Del) and "." in name
         if name.startswith("_pytest") or (changes and name.partition(".")[0] in _PROTECTED):
             return f"It changes {name} at line {node.lineno}."
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         setter = dotted(call.func).rpartition(".")[2] in ("setattr", "delattr", "patch", "object")
-        target = _real_name(call.args[0], names) if call.args else ""
+        target = real_name(call.args[0], names) if call.args else ""
         text = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else ""
         owner = (target or str(text)).partition(".")[0]
         if setter and owner in {"pytest", "_pytest", "unittest"}:
@@ -146,7 +106,7 @@ def _defines_hooks(tree: ast.Module, names: dict[str, str]) -> str | None:
         name = getattr(node, "name", "")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and name.startswith("pytest_"):
             return f"It defines the pytest hook {name} at line {node.lineno}."
-    for mention, name in _mentions(tree, names):
+    for mention, name in mentions(tree, names):
         if name.startswith("pytest_") and isinstance(getattr(mention, "ctx", None), ast.Store):
             return f"It sets {name} at line {mention.lineno}."
     return None

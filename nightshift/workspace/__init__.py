@@ -101,8 +101,7 @@ class Workspace:
         self._originals = room / "originals"
         self._mine = room / "mine"
         self._staging = room / "staging" if start.mode != "in-place" else path / place.OWN / "staging"
-        in_place = start.mode == "in-place"
-        self._written = Ledger(room if in_place else None, dict(start.marks))
+        self._written = Ledger(room if start.mode == "in-place" else None, dict(start.marks))
         self._repository = repository
         self._branch: Branch | None = None
         if start.base:
@@ -156,8 +155,10 @@ class Workspace:
         """Puts a file back to what the run found; one that it made itself is gone again."""
         if self.mode == "in-place":
             self._restore_in_place(path)
+        elif path in self._written:
+            self._put(path, self._original(path))
         elif (original := self._original(path)) is not None or path not in self._start.files:
-            self._put(path, original)
+            self._replace(path, original)
 
     def reset(self) -> None:
         """Puts the whole tree back to its start; in place there is none to go back to."""
@@ -171,7 +172,7 @@ class Workspace:
         """One commit with these files as they are in the tree now; None where no branch is kept."""
         if self._branch is None:
             return None
-        written = sorted(set(paths) & {*self._written.paths()})
+        written = sorted(path for path in set(paths) if path in self._written)
         return self._branch.commit([(path, self._content(path)) for path in written], message)
 
     def deliver(self, merge: bool = False) -> Delivery:
@@ -231,7 +232,7 @@ class Workspace:
 
     def _restore_in_place(self, path: str) -> None:
         """What the run never wrote is the user's, also when it was not there at the start."""
-        if path not in self._written.paths():
+        if path not in self._written:
             return
         self._refuse_strange([path])
         self._put(path, self._original(path))
@@ -239,12 +240,15 @@ class Workspace:
         files.remove(self._mine, path)
 
     def _put(self, path: str, content: bytes | None) -> None:
-        """None takes the file away."""
         with self._written.changing(path, files.mark_of(content)):
-            if content is not None:
-                files.write_bytes(self.root, path, content, staging=self._staging)
-            elif os.path.lexists(self.root / path):
-                files.remove(self.root, path)
+            self._replace(path, content)
+
+    def _replace(self, path: str, content: bytes | None) -> None:
+        """None takes the file away."""
+        if content is not None:
+            files.write_bytes(self.root, path, content, staging=self._staging)
+        elif os.path.lexists(self.root / path):
+            files.remove(self.root, path)
 
     def _keep_original(self, path: str) -> None:
         if path not in self._start.files or (self._originals / path).exists():

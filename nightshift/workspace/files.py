@@ -83,7 +83,7 @@ def is_read_only(root: Path, path: str) -> bool:
 def _status(file: Path) -> os.stat_result | None:
     try:
         return file.lstat()
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return None
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nightshift.workspace.files as files
-from nightshift.errors import Refused
+from nightshift.errors import NightshiftError, Refused
 
 NAME = "written.json"
 
@@ -25,6 +25,9 @@ class Ledger:
     def paths(self) -> list[str]:
         return sorted(self._marks)
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._marks
+
     def knows(self, path: str, mark: str | None) -> bool:
         """True when the file is what the run last wrote or, before that, found."""
         return mark in self._expected(path)
@@ -32,15 +35,16 @@ class Ledger:
     @contextmanager
     def changing(self, path: str, mark: str | None) -> Iterator[None]:
         """Around a write: one that is killed half-way leaves the old file or the new, and both are known."""
-        before = self._expected(path)
-        self._marks[path] = (*before, mark)
-        self._save()
+        marks = dict(self._marks)
+        self._marks[path] = (*self._expected(path), mark)
         try:
+            self._save()
             yield
-        except BaseException:
-            self._marks[path] = before
+        except NightshiftError:
+            self._marks = marks  # nothing was written; after an interruption nobody can say
             raise
         self._marks[path] = (mark,)
+        self._save()
 
     def forget(self, path: str) -> None:
         """The file is again as it was found."""

@@ -83,7 +83,7 @@ def _branch_notes(untracked: set[str], links: Sequence[str]) -> tuple[str, ...]:
     tests = [file for file in untracked if _is_test(file)]
     notes = (
         (untracked, f"untracked files that take no part: {len(untracked)}; [workspace] carry brings them"),
-        (tests, f"untracked test files that prove nothing here: {_named(tests)}; git add or carry brings them"),
+        (tests, f"untracked test files that take no part: {_named(tests)}; git add or carry brings them"),
         (links, f"tracked links and submodules that are left out of the run's tree: {_named(links)}"),
     )
     return tuple(note for there, note in notes if there)
