@@ -267,11 +267,8 @@ class Session:
         """Delivers what was proved, learns from it, and writes the ending; the result file comes last."""
         if result.exit_reason == "passed":
             result = self._delivered(result)
-        elif best := self.best():
-            self._settle(best[1], "The best tree of the run")
-            branch, folder = self.workspace.branch, str(self.workspace.root)
-            handoff = str(self.trace.run_dir / "handoff.md")
-            self.trace.record("kept", "", branch=branch, folder=folder, handoff=handoff)
+        if result.status != "passed" and (best := self.best()):
+            self._keep_best(best[1], result)
         self.trace.record(
             "run_finished",
             "",
@@ -303,6 +300,22 @@ class Session:
         if self.order.record_tape:
             write_tape(self.trace.records())
         return result
+
+    def _keep_best(self, tree: Tree, result: RunResult) -> None:
+        if result.status != "refused":
+            try:
+                self._settle(tree, "The best tree of the run")
+            except Refused as error:
+                self.trace.record("policy", "keep", path=str(self.workspace.root), allowed=False, reason=str(error))
+        originals = self.workspace.originals
+        self.trace.record(
+            "kept",
+            "",
+            branch=self.workspace.branch,
+            folder=str(self.workspace.root),
+            originals=str(originals) if originals else None,
+            handoff=str(self.trace.run_dir / "handoff.md"),
+        )
 
     def _settle(self, tree: Tree, message: str) -> None:
         """Makes the run's tree what was judged: differing files are written, files made since are taken back."""

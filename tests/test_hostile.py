@@ -17,7 +17,13 @@ pytestmark = pytest.mark.slow
 
 def planned(**step: Any) -> str:
     """The scenario's plan with one more step."""
-    extra = {"path": "extra.py", "kind": "source", "purpose": "x", "interface": "def main() -> int: ...", "depends_on": []}
+    extra = {
+        "path": "extra.py",
+        "kind": "source",
+        "purpose": "x",
+        "interface": "def main() -> int: ...",
+        "depends_on": [],
+    }
     return json.dumps({**PLAN, "steps": [*PLAN["steps"], {**extra, **step}]})
 
 
@@ -46,11 +52,15 @@ def test_a_plan_cannot_rewrite_the_file_that_proves_it(tmp_path: Path, git: bool
         {
             "planner": planned(path="check.py"),
             "builder": lambda p: fence("def main() -> int:\n    return 0\n" if "write: check.py" in p else WRONG),
-            "tester": fence(TESTS.replace("== -1", "== 1").replace("multiply(4, 2.5) == 10", "multiply(4, 2.5) == 6.5")),
+            "tester": fence(
+                TESTS.replace("== -1", "== 1").replace("multiply(4, 2.5) == 10", "multiply(4, 2.5) == 6.5")
+            ),
         }
     )
     with serving(forged) as server:
-        done = run("--endpoint", server.url, "--verify", "python3 check.py", TASK, workspace=workspace, home=tmp_path / "home")
+        done = run(
+            "--endpoint", server.url, "--verify", "python3 check.py", TASK, workspace=workspace, home=tmp_path / "home"
+        )
     assert done.code == 1, done.stderr
     assert (workspace / "check.py").read_text() == check
 
@@ -76,16 +86,22 @@ def test_a_rewritten_test_is_listed_in_the_result(tmp_path: Path) -> None:
     bad = TESTS.replace("subtract(2, 3) == -1", "subtract(2, 3) == 1")
     blame = {**DIAGNOSIS, "culprits": [{"path": "tests/test_calculator.py", "why": "subtract means a - b"}]}
     done = build(
-        Scenario({"tester": lambda p: fence(TESTS if "earlier version" in p else bad), "analyst": json.dumps(blame)}), tmp_path
+        Scenario({"tester": lambda p: fence(TESTS if "earlier version" in p else bad), "analyst": json.dumps(blame)}),
+        tmp_path,
     )
     assert done.code == 0, done.stderr
     assert any("rewritten" in q["reason"] for q in done.result["tests"]["quarantined"])
     assert "took no part" in done.stderr.strip().splitlines()[-2]
 
 
-ALWAYS_EQUAL = WRONG.replace(
-    "class Calculator:", "class Yes(float):\n    def __eq__(self, other: object) -> bool:\n        return True\n\n    __hash__ = float.__hash__\n\n\nclass Calculator:"
-).replace("return b - a", "return Yes(b - a)").replace("return a + b\n\n    def divide", "return Yes(a + b)\n\n    def divide")
+ALWAYS_EQUAL = (
+    WRONG.replace(
+        "class Calculator:",
+        "class Yes(float):\n    def __eq__(self, other: object) -> bool:\n        return True\n\n    __hash__ = float.__hash__\n\n\nclass Calculator:",
+    )
+    .replace("return b - a", "return Yes(b - a)")
+    .replace("return a + b\n\n    def divide", "return Yes(a + b)\n\n    def divide")
+)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +122,17 @@ def test_code_that_cheats_its_tests_is_not_used(tmp_path: Path, code: str) -> No
 @pytest.mark.parametrize(
     "plan",
     [
-        {**PLAN, "criteria": [*PLAN["criteria"], {"id": "c3", "description": "x", "check": {"type": "command", "argv": ["true"], "exit_code": "non-zero", "output": []}}]},
+        {
+            **PLAN,
+            "criteria": [
+                *PLAN["criteria"],
+                {
+                    "id": "c3",
+                    "description": "x",
+                    "check": {"type": "command", "argv": ["true"], "exit_code": "non-zero", "output": []},
+                },
+            ],
+        },
         {**PLAN, "steps": [*PLAN["steps"], {**PLAN["steps"][0], "path": "calculator.py/core.py"}]},
         {**PLAN, "steps": [{**PLAN["steps"][0], "kind": "module"}, PLAN["steps"][1]]},
         {**PLAN, "steps": [*PLAN["steps"], {**PLAN["steps"][0], "path": ".gitattributes", "kind": "other"}]},
@@ -126,7 +152,9 @@ def test_max_minutes_ends_a_reply_that_never_comes_and_a_test_that_never_ends(tm
     done = build(scenario, tmp_path, "--max-minutes", "0.1")
     assert (done.code, done.result["exit_reason"]) == (4, "budget_minutes"), done.stderr
     with ScriptedServer("ollama", lambda asked: Reply("", fault="silent")) as server:
-        done = run("--endpoint", server.url, "--max-minutes", "0.05", TASK, workspace=tmp_path / "s", home=tmp_path / "home")
+        done = run(
+            "--endpoint", server.url, "--max-minutes", "0.05", TASK, workspace=tmp_path / "s", home=tmp_path / "home"
+        )
     assert (done.code, done.result["exit_reason"]) == (4, "budget_minutes"), done.stderr
     assert time.monotonic() - started < 30
 
@@ -145,8 +173,16 @@ def test_the_users_edit_during_a_run_in_place_is_not_lost(tmp_path: Path) -> Non
         (workspace / "calculator.py").write_text("# my own edit\n")
         return json.dumps(DIAGNOSIS)
 
-    scenario = Scenario({"builder": lambda p: fence(RIGHT if "MARKER-ADVICE" in p else WRONG), "repairer": fence(WRONG), "analyst": analyst})
+    scenario = Scenario(
+        {
+            "builder": lambda p: fence(RIGHT if "MARKER-ADVICE" in p else WRONG),
+            "repairer": fence(WRONG),
+            "analyst": analyst,
+        }
+    )
     with serving(scenario) as server:
         done = run("--endpoint", server.url, "--in-place", TASK, workspace=workspace, home=tmp_path / "home")
     assert done.code == 5, done.stderr
     assert (workspace / "calculator.py").read_text() == "# my own edit\n"
+    assert done.result["exit_reason"] == "workspace_unsafe"
+    assert (done.run_dir / "handoff.md").exists()

@@ -153,6 +153,8 @@ def _next(records: Sequence[Record]) -> Iterator[str]:
         yield f"The best tree is on branch `{_field(kept[-1], 'branch')}`."
     elif kept and kept[-1].fields.get("folder"):
         yield f"The best tree is in `{_field(kept[-1], 'folder')}`."
+    if kept and kept[-1].fields.get("originals"):
+        yield f"Your files as they were before the run are in `{_field(kept[-1], 'originals')}`."
 
 
 def _choice(record: Record) -> str:

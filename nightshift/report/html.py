@@ -23,8 +23,9 @@ from nightshift.records import (
 from nightshift.report.console import OWN_CHECKS
 from nightshift.report.handoff import continue_command
 from nightshift.report.result import result_of
-from nightshift.report.text import duration, printable
+from nightshift.report.text import duration, one_line, printable
 
+SHORT_TITLE = 100
 SHOWN_CALLS = 500
 DETAIL_CHARS = 4000
 
@@ -33,7 +34,8 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --good: #3fb950; --bad: #ff7b72; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
-table { border-collapse: collapse; width: 100%; display: block; overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; display: block; overflow-x: auto; margin-bottom: 1rem; }
+td pre { margin: 0; padding: .3rem .6rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0; }
 tr { border-bottom: 1px solid var(--line); }
 pre { background: var(--soft); padding: .6rem; overflow-x: auto; white-space: pre-wrap; }
@@ -63,8 +65,12 @@ def _verdict(records: Sequence[Record]) -> Iterator[str]:
     result = result_of(records)
     passed = result["status"] == "passed"
     outcome = outcome_of(records)
-    yield _tag("h1", result["task"])
-    line = f"{result['status']} ({result['exit_reason']}) after {duration(result['usage']['wall_seconds'])}"
+    task = one_line(result["task"])
+    yield _tag("h1", task if len(task) <= SHORT_TITLE else task[:SHORT_TITLE].rsplit(" ", 1)[0] + " …")
+    if len(task) > SHORT_TITLE:
+        yield _details("the whole task", result["task"])
+    reason = "" if result["exit_reason"] == result["status"] else f" ({result['exit_reason']})"
+    line = f"{result['status']}{reason} after {duration(result['usage']['wall_seconds'])}"
     yield Markup(f'<p><strong class="{"good" if passed else "bad"}">{_text(line)}</strong></p>')
     if passed:
         yield _tag("p", OWN_CHECKS if result["proof"] == "self" else f"proof: {result['proof']} checks")
