@@ -19,12 +19,12 @@ from typing import Any
 
 from memory import Lesson, Memory, default_path, words_of
 from nightshift.bootstrap import run_program
-from nightshift.dataset import SECRET
 from nightshift.disk import write_atomically
 from nightshift.domain import Attempt, Verdict
 from nightshift.errors import ConfigError, Refused
 from nightshift.records import Record, as_json, attempts_of, find_run, from_json, proved, read_trace
 from nightshift.report.text import counted, one_line
+from nightshift.source.credentials import SECRET
 
 MAX_LESSONS_PER_RUN = 5
 MAX_TASK_WORDS = 8

@@ -125,14 +125,15 @@ class Session:
             used_tokens=usage.prompt_tokens + usage.completion_tokens,
             elapsed=self.trace.elapsed_seconds,
         )
+        meter = Meter(self.trace, budget)
         try:
-            model, models = await self._model(Meter(self.trace, budget))
+            model, models = await self._model(meter)
         except ModelServerError:
             self._record_start({})
             raise
         await asyncio.to_thread(self._record_start, models)
         settings = Settings({role: config.sampling_for(role) for role in ROLES}, config.candidates.format_retries)
-        agents = Agents(RecordedModel(model, self.trace, budget), self.trace, settings)
+        agents = Agents(RecordedModel(model, self.trace, meter), self.trace, settings)
         return Doors(agents, self.trace, self._site())
 
     def _record_start(self, models: Mapping[str, str]) -> None:

@@ -27,15 +27,10 @@ from nightshift.records import (
     read_trace,
     settled,
 )
+from nightshift.source.credentials import SECRET
 from nightshift.source.replies import extract_json
 
 Messages = list[dict[str, str]]
-
-SECRET = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_\w{30,}|\bgithub_pat_\w{30,}"
-    r"|\bsk-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}|\bAIza[\w-]{30,}|\bglpat-[\w-]{15,}|\bhf_[A-Za-z]{30,}"
-    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\."
-)
 
 
 def export_messages(traces: Iterable[Path], out: Path) -> dict[str, Any]:

@@ -28,36 +28,20 @@ from nightshift.llm.keys import call_fields, completion_from_fields, request_key
 from nightshift.records import as_json, from_json
 
 
-class RecordedModel:
-    """Every reply is on disk before it is used; a reply already paid for is not asked for again."""
-
-    def __init__(self, inner: ChatModel, recorder: Recorder, budget: Budget) -> None:
-        self._inner = inner
-        self._recorder = recorder
-        self._budget = budget
-
-    async def complete(self, request: Request) -> Completion:
-        key = request_key(request)
-        if fields := self._recorder.recall("call", request.span, key):
-            return completion_from_fields(fields)
-        started = time.monotonic()
-        completion = await self._inner.complete(request)
-        seconds = round(time.monotonic() - started, 3)
-        fields = {**call_fields(request, completion), "key": key, "seconds": seconds, "fault": ""}
-        self._recorder.record("call", request.span, **fields)
-        self._budget.add_tokens(completion.usage.prompt_tokens + completion.usage.completion_tokens)
-        return completion
-
-
 class Meter:
     """Told of each request just before it is sent: charges the budget, then notes the question on disk."""
 
+    tries: dict[str, int]
+    """Span -> how often its question was sent, in this part of the run."""
+
     def __init__(self, recorder: Recorder, budget: Budget) -> None:
         self._recorder = recorder
+        self.tries = {}
         self._budget = budget
 
     def before_send(self, request: Request, endpoint: str, model: str, attempt: int) -> None:
         self._budget.charge_call()
+        self.tries[request.span] = attempt
         self._recorder.record(
             "asked",
             request.span,
@@ -67,6 +51,9 @@ class Meter:
             attempt=attempt,
             key=request_key(request),
         )
+
+    def replied(self, completion: Completion) -> None:
+        self._budget.add_tokens(completion.usage.prompt_tokens + completion.usage.completion_tokens)
 
     def fault(self, request: Request, endpoint: str, model: str, attempt: int, error: ModelServerError) -> None:
         self._recorder.record(
@@ -79,6 +66,28 @@ class Meter:
             fault=error.fault,
             message=str(error),
         )
+
+
+class RecordedModel:
+    """Every reply is on disk before it is used; a reply already paid for is not asked for again."""
+
+    def __init__(self, inner: ChatModel, recorder: Recorder, meter: Meter) -> None:
+        self._inner = inner
+        self._recorder = recorder
+        self._meter = meter
+
+    async def complete(self, request: Request) -> Completion:
+        key = request_key(request)
+        if fields := self._recorder.recall("call", request.span, key):
+            return completion_from_fields(fields)
+        started = time.monotonic()
+        completion = await self._inner.complete(request)
+        seconds = round(time.monotonic() - started, 3)
+        attempt = self._meter.tries.get(request.span, 1)
+        fields = {**call_fields(request, completion, attempt=attempt), "seconds": seconds}
+        self._recorder.record("call", request.span, **fields)
+        self._meter.replied(completion)
+        return completion
 
 
 class RecordedSandbox:

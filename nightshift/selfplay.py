@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nightshift.dataset import SECRET
 from nightshift.records import Record, of_kind, plan_of, proved, settled
+from nightshift.source.credentials import SECRET
 
 DOMAINS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("web", re.compile(r"^\s*(?:import|from) (?:flask|fastapi|starlette|aiohttp|http\.server)\b", re.M)),

@@ -14,7 +14,7 @@ _WORDS = {
     "key", "secret", "token", "password", "passwd", "credential", "dsn", "auth",
     "apikey", "secretkey", "accesskey", "authtoken", "authorization", "passphrase", "pwd",
 }  # fmt: skip
-_LOOKS = re.compile(
+SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY[^'\"]*|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_\w{16,}|\bgithub_pat_\w{20,}"
     r"|\bsk-[\w-]{8,}|\bxox[abprs]-[\w-]{10,}|\bAIza[\w-]{30,}|\bglpat-[\w-]{15,}|\bhf_[A-Za-z0-9]{30,}"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\b[a-zA-Z][\w+.-]{0,30}://[^/\s:@'\"]*:[^/\s@'\"]+@[^\s'\"]*"
@@ -25,12 +25,12 @@ _LONG_NUMBER = 10**6
 
 def without_secret(name: str, value: str) -> str:
     """Python text of a value, or `...` for one that its name or its look makes a secret."""
-    return "..." if _LOOKS.search(value) or _hidden_by_name(name, value) else value
+    return "..." if SECRET.search(value) or _hidden_by_name(name, value) else value
 
 
 def masked(text: str) -> str:
     """Any text, with `...` in place of what looks like a secret."""
-    return _LOOKS.sub("...", text)
+    return SECRET.sub("...", text)
 
 
 def names_secret(name: str) -> bool:
