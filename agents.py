@@ -117,6 +117,7 @@ class Agents:
             task=_task_text(task),
             criteria=_criteria_text(plan),
             interfaces=_interfaces_text(plan),
+            packages=_packages_text(plan),
             path=step.path,
             purpose=step.purpose,
             notes=notes or "Write the file now.",
@@ -128,7 +129,7 @@ class Agents:
             "builder",
             task=_task_text(brief.task),
             criteria=_criteria_text(brief.plan),
-            packages=", ".join(brief.plan.requires) or "(only the standard library)",
+            packages=_packages_text(brief.plan),
             modules=brief.modules,
             path=brief.step.path,
             purpose=brief.step.purpose,
@@ -156,8 +157,9 @@ class Agents:
             path=brief.step.path,
             purpose=brief.step.purpose,
             interface=fenced(brief.step.interface) if brief.step.interface else "(free)",
-            current=fenced(current.text),
+            current=fenced(current.text, _fence_of(current.path)),
             evidence=evidence,
+            advice=brief.advice or "(not known)",
         )
         read = _edited(current) if long else _code_of(brief.step, current.text)
         text = await self._ask("repairer", f"{brief.span}/{label}", messages, read, temperature=temperature)
@@ -300,6 +302,15 @@ def _shown(criterion: Criterion) -> str:
     return f"\n  check: {describe_check(criterion.check)}".replace("\n", "\n  ")
 
 
+def _packages_text(plan: Plan) -> str:
+    return ", ".join(plan.requires) or "(only the standard library)"
+
+
+def _fence_of(path: str) -> str:
+    """The language named on a fence: none for what is not Python."""
+    return "python" if path.endswith(".py") else ""
+
+
 def _interfaces_text(plan: Plan) -> str:
     return _sections((step.path, step.interface) for step in plan.steps if step.kind == "source")
 
@@ -310,7 +321,8 @@ def _sections(texts: Iterable[tuple[str, str]]) -> str:
 
 def _builder_notes(brief: Brief, hint: str) -> str:
     parts = [
-        brief.current and f"The present content, which must be improved:\n{fenced(brief.current)}",
+        brief.current
+        and f"The present content, which must be improved:\n{fenced(brief.current, _fence_of(brief.step.path))}",
         brief.evidence and f"What failed:\n{brief.evidence}",
         brief.advice and f"Root cause, to be mended now:\n{brief.advice}",
         hint and f"Approach: {hint}",
