@@ -91,8 +91,9 @@ class Session:
         self.id = order.resume.name if order.resume else new_run_id()
         self.paths = paths(environ)
         self.best: Callable[[], tuple[Verdict, Tree] | None] = lambda: None
-        self._environ = environ
         self._terminated = False
+        self._recalled: tuple[int, ...] = ()
+        """Lessons shown to the planner."""
         self._boxes: dict[tuple[str, ...], Sandbox] = {}
         self._environment: Environment | None = None
         settings = order.config.workspace
@@ -217,7 +218,9 @@ class Session:
         if not self.order.config.memory.enabled or self.order.demo:
             return "(none)"
         with Memory(self.paths.memory) as memory:
-            return bullets([f"{lesson.trigger}: {lesson.advice}" for lesson in memory.recall(self.order.task.prompt)])
+            lessons = memory.recall(self.order.task.prompt)
+        self._recalled = tuple(lesson.id for lesson in lessons)
+        return bullets([f"{lesson.trigger}: {lesson.advice}" for lesson in lessons])
 
     async def supervise(self, work: Callable[[], Awaitable[RunResult]]) -> int:
         """Runs the work; however it ends, the trace is closed, processes are gone and a result is written."""
@@ -268,6 +271,9 @@ class Session:
         """Delivers what was proved, learns from it, and writes the ending; the result file comes last."""
         if result.exit_reason == "passed":
             result = self._delivered(result)
+        if self._recalled:
+            with Memory(self.paths.memory) as memory:
+                memory.credit(self._recalled, helped=result.status == "passed")
         if result.status != "passed" and (best := self.best()):
             self._keep_best(best[1], result)
         self.trace.record(

@@ -10,6 +10,8 @@ import pytest
 from runs import Done, build, run, serving
 from scenario import RIGHT, TASK, WRONG, Scenario, fence
 
+from memory import Memory
+
 pytestmark = pytest.mark.slow
 
 NAMES = """SEPARATOR = " "
@@ -191,6 +193,10 @@ def test_a_lesson_is_learned_from_a_proved_run_only_and_recalled_into_the_next_p
             run("--endpoint", server.url, task, workspace=tmp_path / str(number), home=tmp_path / "home")
     assert "MARKER-ADVICE" not in learning.prompts("planner")[0], "nothing is learned from a run that failed"
     assert "MARKER-ADVICE" in after.prompts("planner")[0]
+    with Memory(tmp_path / "home" / "data" / "nightshift" / "memory.db") as memory:
+        assert [(lesson.uses, lesson.helped) for lesson in memory.lessons()] == [(1, 1)], (
+            "shown once, in a run that passed"
+        )
 
 
 @pytest.mark.pypi
