@@ -206,3 +206,16 @@ def test_a_dry_run_prints_a_plan_that_can_be_edited_and_run(tmp_path: Path) -> N
     assert done.code == 0, done.stderr
     assert any(c["description"] == "EDITED" for c in done.result["criteria"])
     assert not any("You plan" in request.system for request in server.requests[planned:])
+
+
+def test_a_run_without_isolation_says_so_everywhere(tmp_path: Path) -> None:
+    done = build(
+        Scenario({"builder": fence(WRONG), "repairer": fence(WRONG)}),
+        tmp_path,
+        "--unsafe-no-sandbox",
+        "--attempts",
+        "1",
+    )
+    assert "generated code runs with all your rights" in done.stderr
+    assert 'class="bad">isolation: none (unsafe)' in (done.run_dir / "report.html").read_text()
+    assert "without isolation" in (done.run_dir / "handoff.md").read_text()

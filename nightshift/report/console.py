@@ -107,6 +107,8 @@ def _coloured(line: str, columns: int, colour: bool) -> str:
 def _run_started(record: Record) -> Iterator[str]:
     yield f"run {record.run}: {_get(record, 'task', 'prompt')}"
     yield f"  in {_get(record, 'workspace')}, isolation: {_get(record, 'isolation')}"
+    if "unsafe" in str(record.fields.get("isolation")):
+        yield "! generated code runs with all your rights: --unsafe-no-sandbox"
     for note in record.fields.get("notes") or ():
         yield f"  ! {one_line(str(note))}"
     models = record.fields.get("models") or {}

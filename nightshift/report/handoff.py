@@ -73,6 +73,8 @@ def _head(records: Sequence[Record]) -> Iterator[str]:
     yield one_line(f"Run `{run}` ended **{fields.get('status')}** ({fields.get('exit_reason')}).")
     if fields.get("message"):
         yield one_line(str(fields["message"]))
+    if "unsafe" in str(started_with(records).get("isolation")):
+        yield "**Generated code ran without isolation** (`--unsafe-no-sandbox`)."
     yield ""
     yield from ("## The task", "", _block(task), "")
 

@@ -19,6 +19,7 @@ from nightshift.records import (
     outcome_of,
     plan_of,
     settled,
+    started_with,
 )
 from nightshift.report.console import OWN_CHECKS
 from nightshift.report.handoff import continue_command
@@ -81,6 +82,11 @@ def _verdict(records: Sequence[Record]) -> Iterator[str]:
     usage = result["usage"]
     tokens = f"{usage['prompt_tokens']:,} prompt + {usage['completion_tokens']:,} completion tokens"
     yield _tag("p", f"run {result['run']}: {usage['calls']} calls, {tokens}")
+    isolation = str(started_with(records).get("isolation", ""))
+    if "unsafe" in isolation:
+        yield Markup(f'<p><strong class="bad">isolation: {_text(isolation)}</strong></p>')
+    elif isolation:
+        yield _tag("p", f"isolation: {isolation}")
     if result["remote"]:
         yield _tag("p", "A model server outside this machine's networks was used.")
 

@@ -15,8 +15,8 @@ from nightshift.plan import degraded_plan, problems, user_criteria
 from nightshift.policy import collision
 from nightshift.records import as_json
 
-ASKS = 3
-"""How often a plan is asked for before one step stands for the whole task."""
+ASKS = 4
+"""A plan is asked for once, and again at most three times, before one step stands for the whole task."""
 
 
 class Planner(Protocol):
