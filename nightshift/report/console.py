@@ -208,7 +208,7 @@ def _cascade(record: Record) -> Iterator[str]:
 
 
 def _repair(record: Record) -> Iterator[str]:
-    yield f"  repair  {_get(record, 'path')}: {_get(record, 'outcome')}: {_get(record, 'detail')}"
+    yield f"  repair  {_get(record, 'path')}: {_get(record, 'outcome')}"
 
 
 def _guard(record: Record) -> Iterator[str]:

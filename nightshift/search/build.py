@@ -148,7 +148,7 @@ def _waves(brief: Brief, bench: Bench, builder: Builder, effort: Effort, recorde
             repaired = await _usable([asked])
             recorder.record(
                 "repair", f"{brief.span}/{label}", path=brief.step.path, of=best.candidate.label,
-                outcome="candidate" if repaired else "no usable reply", detail=failure_of(best, bench)[:400],
+                outcome=f"{label} made from {best.candidate.label}" if repaired else "no usable reply", detail=failure_of(best, bench)[:400],
             )  # fmt: skip
             return repaired
 
