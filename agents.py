@@ -8,6 +8,7 @@ times, with one line that says why and without the bad text, which a small model
 from __future__ import annotations
 
 import dataclasses
+import re
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from nightshift.errors import EditRejected, ReplyRejected
 from nightshift.evidence import describe_check
 from nightshift.plan import SCHEMA as PLAN_SCHEMA
 from nightshift.plan import read_plan
+from nightshift.policy import is_protected
 from nightshift.prompting import bullets, fenced, head, render
 from nightshift.search.build import Brief
 from nightshift.source.blocks import after_thinking
@@ -246,11 +248,26 @@ def _code_of(step: Step, previous: str = "") -> Callable[[Completion], str]:
         text = extract_code(reply.text, stop_reason=reply.stop_reason, language=language, path=step.path)
         if language == "python" and step.kind == "source":
             check_substance(text, previous=previous)
-        if language == "python" and step.kind != "test" and (reason := unsafe_source_reason(text, step.path)):
+        if step.kind != "test" and (reason := _unsafe(text, step.path, previous)):
             raise ReplyRejected("unsafe", reason)
         return text
 
     return read
+
+
+def _unsafe(text: str, path: str, previous: str) -> str | None:
+    """Why a file may not be used: it reaches for what judges it, in a way that the present one does not."""
+    if not path.endswith(".py"):
+        return CHOOSES_TESTS if is_protected(path) and _TEST_CHOICE.search(text) else None
+    reason, known = unsafe_source_reason(text, path), unsafe_source_reason(previous, path)
+    same = reason and known and re.sub(r"\d+", "", reason) == re.sub(r"\d+", "", known)
+    return None if same else reason
+
+
+CHOOSES_TESTS = "configuration that chooses which tests are run is not for this file; leave it out"
+_TEST_CHOICE = re.compile(
+    r"\b(?:addopts|python_files|python_functions|python_classes|testpaths|norecursedirs|collect_ignore|PYTEST_\w+)\b"
+)
 
 
 def _language(path: str) -> Literal["python", "text"]:

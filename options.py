@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from config import Config, load
+from config import Config, load, paths
 from nightshift.domain import Plan, Task
 from nightshift.errors import ConfigError, TaskError
 from nightshift.records import find_run, from_json, read_trace
@@ -108,7 +108,10 @@ def read_order(argv: Sequence[str], environ: Mapping[str, str]) -> Order:
     earlier = _started_with(resume) if resume else {}
     overrides = {**earlier.get("overrides", {}), **given}
     if resume and overrides.get("workspace.in_place"):
-        raise ConfigError("a run in place cannot be resumed, since its start is gone: start the task anew")
+        originals = paths(environ).trees / resume.name / "originals"
+        raise ConfigError(
+            f"a run in place cannot be resumed: start the task anew; your files as they were are in {originals}"
+        )
     config_file = str(Path(options.config).absolute()) if options.config else earlier.get("config_file")
     config = load(overrides, environ, workspace, Path(config_file) if config_file else None)
     asked = [*config.verify.commands, *options.verify]

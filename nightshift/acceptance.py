@@ -8,8 +8,8 @@ they take no part in the verdict and are listed in the result.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from nightshift.checks import base_node, run_command_check
 from nightshift.domain import (
@@ -23,13 +23,12 @@ from nightshift.domain import (
     TestsCheck,
     Tree,
 )
-from nightshift.source.stubs import stub_texts
+from nightshift.source.stubs import VARIANTS, stub_texts
 from nightshift.source.tests_pool import contradicted, drop_tests, pool_tests, unsafe_test_reason
 
-STUB_VARIANTS = (0, 1, 2, 3)
-"""None, a constant, and twice nonsense of the right type, with True and with False where a bool is wanted."""
+STUB_VARIANTS = tuple(range(len(VARIANTS)))
 NONSENSE = slice(2, 4)
-"""What holds on both of these proves a type or a truth value, and nothing of the task."""
+"""What holds on both kinds of nonsense proves a type or a truth value, and nothing of the task."""
 
 _BROKEN = re.compile(r"^(?:E\s+)?(ImportError|ModuleNotFoundError|NameError|SyntaxError|IndentationError)\b", re.M)
 _UNKNOWN_NAME = re.compile(r"AttributeError: (?:partially initialized )?module '[\w.]+' has no attribute")
@@ -42,7 +41,29 @@ class Accepted:
     texts: Mapping[str, str]
     nodes: frozenset[str]
     """Test ids without parameters."""
+    held: tuple[frozenset[str], ...] = ()
+    """For each kind of stub, the tests that held on it."""
+    support: Mapping[str, int] = field(default_factory=dict)
+    """Test id -> how many of the samples hold that very test."""
+    samples: Mapping[str, int] = field(default_factory=dict)
+    """Test file -> how many samples it was made from."""
     quarantined: tuple[Quarantined, ...] = ()
+
+    def replacing(self, path: str, new: Accepted) -> Accepted:
+        """With the tests of one file taken from `new`."""
+
+        def others(nodes: Iterable[str]) -> set[str]:
+            return {node for node in nodes if not node.startswith(path + "::")}
+
+        held = zip(self.held or new.held, new.held, strict=False)
+        return Accepted(
+            {**self.texts, **new.texts},
+            frozenset(others(self.nodes) | new.nodes),
+            tuple(frozenset(others(old) | fresh) for old, fresh in held),
+            {**{node: self.support[node] for node in others(self.support)}, **new.support},
+            {**self.samples, **new.samples},
+            tuple(dict.fromkeys((*self.quarantined, *new.quarantined))),
+        )
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -59,7 +80,8 @@ def prove_criteria(plan: Plan, tree: Tree, sandbox: Sandbox, limits: ExecLimits)
             criteria.append(criterion)
             continue
         results = [run_command_check(criterion, stub, sandbox, limits) for stub in stubs]
-        guard = _proves_nothing([result.passed for result in results])
+        # Not seen to fail on one of them: then code that does nothing fulfils it.
+        guard = any(result.passed for result in results)
         criteria.append(replace(criterion, guard=guard))
         if not criterion.trusted and not guard and (fault := _fault(results[0].evidence)):
             reasons.append(f"criterion {criterion.id} cannot be run on the plan's own interfaces: {fault}")
@@ -73,12 +95,14 @@ def accept_tests(
 ) -> Accepted:
     """Pools the sampled versions of each test file and keeps the tests that can prove something."""
     texts: dict[str, str] = {}
+    support: dict[str, int] = {}
     out: list[Quarantined] = []
     for path, versions in samples.items():
-        text, refused = _pooled(path, versions)
+        text, found, refused = _pooled(path, versions)
         out += refused
         if text:
             texts[path] = text
+            support |= {f"{path}::{name}": len(origin) for name, origin in found.items()}
     reports = [_on_stubs(plan, tree, texts, variant, sandbox, limits) for variant in STUB_VARIANTS] if texts else []
     nodes: set[str] = set()
     for path in list(texts):
@@ -92,7 +116,15 @@ def accept_tests(
             continue
         nodes |= kept
         texts[path] = drop_tests(texts[path], names) if names else texts[path]
-    return Accepted(texts, frozenset(nodes), tuple(dict.fromkeys(out)))
+    held = tuple(_held(report) & nodes for report in reports)
+    counts = {path: len(samples[path]) for path in texts}
+    return Accepted(texts, frozenset(nodes), held, support, counts, tuple(dict.fromkeys(out)))
+
+
+def _held(report: TestReport) -> frozenset[str]:
+    """Tests of which every parameter passed."""
+    failed = {base_node(r.node) for r in report.results if r.outcome != "passed"}
+    return frozenset(base_node(r.node) for r in report.results) - failed
 
 
 def bind(plan: Plan, accepted: Accepted) -> Plan:
@@ -114,23 +146,31 @@ def _bound(criterion: Criterion, accepted: Accepted, *, shared: bool) -> Criteri
     naming = [node for node in own if _names(node, criterion.id)]
     # A file that proves one criterion need not name it; one that proves several must, or words would prove it.
     nodes = naming or ([] if shared else own)
+    if idle_answer(nodes, accepted):
+        nodes = []
     return replace(criterion, check=replace(criterion.check, nodes=tuple(nodes)))
+
+
+def idle_answer(nodes: Sequence[str], accepted: Accepted) -> str:
+    """What code that does nothing may do and still pass all these tests; empty when no such code passes them."""
+    return next((what for what, held in zip(VARIANTS, accepted.held, strict=False) if nodes and set(nodes) <= held), "")
 
 
 def _names(node: str, criterion_id: str) -> bool:
     return f"_{criterion_id.lower()}_" in node.lower() + "_"
 
 
-def _pooled(path: str, versions: Sequence[str]) -> tuple[str, list[Quarantined]]:
+def _pooled(path: str, versions: Sequence[str]) -> tuple[str, Mapping[str, tuple[int, ...]], list[Quarantined]]:
+    """The text, which samples hold each test, and what is left out."""
     reasons = [unsafe_test_reason(version) for version in versions]
     refused = [Quarantined(f"{path} (sample {number})", reason) for number, reason in enumerate(reasons, 1) if reason]
     safe = [version for version, reason in zip(versions, reasons, strict=True) if not reason]
     if not safe:
-        return "", refused
-    text = pool_tests(safe).text
+        return "", {}, refused
+    pooled = pool_tests(safe)
     against = contradicted(safe)
     refused += [Quarantined(f"{path}::{name}", "most other samples expect another value") for name in against]
-    return drop_tests(text, set(against)) if against else text, refused
+    return drop_tests(pooled.text, set(against)) if against else pooled.text, pooled.origin, refused
 
 
 def _stub_tree(plan: Plan, tree: Tree, variant: int) -> Tree:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 
 from nightshift.domain import (
@@ -53,8 +54,11 @@ def refuse_unrunnable(command: str, tree: Tree, sandbox: Sandbox, limits: ExecLi
     a path may still be made, so its absence is no error yet.
     """
     result = sandbox.run(tree, ("sh", "-c", command), limits=limits, network=network)
-    if result.exit_code in NOT_RUN and "/" not in command.split()[0]:
-        raise ConfigError(f"--verify {command!r} cannot be run: {of_exec(result)}")
+    program = next((word for word in command.split() if "=" not in word), "")
+    if result.exit_code in NOT_RUN and "/" not in program:
+        known = sandbox.run(tree, ("sh", "-c", f"command -v {shlex.quote(program)}"), limits=limits)
+        if not known.ok:
+            raise ConfigError(f"--verify {command!r} cannot be run, {program} is not there: {of_exec(result)}")
     return result.ok
 
 

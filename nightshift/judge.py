@@ -6,6 +6,7 @@ among them, exactly the frozen tests run, none failed, skipped or broken, and ev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,7 +25,7 @@ from nightshift.domain import (
     Verdict,
 )
 from nightshift.policy import is_protected
-from nightshift.source.graph import import_graph
+from nightshift.source.graph import import_graph, module_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,20 @@ class UserTests:
         """What failed and uses a planned file: this run has to make it pass."""
         planned = {step.path for step in plan.steps}
         graph = import_graph({**dict.fromkeys(planned, ""), **tree.texts})
-        return tuple(q.node for q in self.failing if graph.reach(q.node.split("::")[0]) & planned)
+        # A test may load its module through a subprocess, a fixture or importorskip: a mention is enough.
+        names = "|".join(re.escape(name) for path in planned for name in (path, module_name(path)))
+        mention = re.compile(rf"(?<!\w)(?:{names})(?!\w)")
+
+        def concerns(file: str) -> bool:
+            texts = [tree.texts.get(path, "") for path in (file, *_conftests(file))]
+            return bool(graph.reach(file) & planned) or any(mention.search(text) for text in texts)
+
+        return tuple(q.node for q in self.failing if concerns(q.node.split("::")[0]))
+
+
+def _conftests(file: str) -> list[str]:
+    parts = file.split("/")[:-1]
+    return ["/".join([*parts[:depth], "conftest.py"]) for depth in range(len(parts) + 1)]
 
 
 def judge(

@@ -255,8 +255,16 @@ def _script_problems(code: str) -> Iterable[str]:
     except (SyntaxError, ValueError) as error:
         yield f"its script is not Python: {error}"
         return
+    if any(_ends_process(node) for node in tree.body):
+        yield "its script ends the process itself; leave exit out, running to the end is success"
     if not any(_can_fail(node) for node in ast.walk(tree)):
         yield "its script asserts nothing about the project, so it cannot fail"
+
+
+def _ends_process(node: ast.stmt) -> bool:
+    call = node.value if isinstance(node, ast.Expr) else getattr(node, "exc", None)
+    name = ast.unparse(call.func) if isinstance(call, ast.Call) else ast.unparse(call) if call else ""
+    return name in ("exit", "quit", "sys.exit", "os._exit", "SystemExit")
 
 
 def _can_fail(node: ast.AST) -> bool:

@@ -82,16 +82,72 @@ def test_blaming_the_tests_does_not_make_wrong_code_pass(tmp_path: Path) -> None
     assert any(record["rule"] == "test-rewrite" for record in done.kinds("guard"))
 
 
+def one_bad_sample() -> Any:
+    """Of three samples, one holds a wrong test that the others do not have."""
+    versions = iter([TESTS + "\n\ndef test_c1_zero():\n    assert Calculator().subtract(2, 0) == 1\n"])
+    return lambda prompt: fence(next(versions, TESTS))
+
+
 def test_a_rewritten_test_is_listed_in_the_result(tmp_path: Path) -> None:
-    bad = TESTS.replace("subtract(2, 3) == -1", "subtract(2, 3) == 1")
     blame = {**DIAGNOSIS, "culprits": [{"path": "tests/test_calculator.py", "why": "subtract means a - b"}]}
-    done = build(
-        Scenario({"tester": lambda p: fence(TESTS if "earlier version" in p else bad), "analyst": json.dumps(blame)}),
-        tmp_path,
-    )
+    done = build(Scenario({"tester": one_bad_sample(), "analyst": json.dumps(blame)}), tmp_path)
     assert done.code == 0, done.stderr
     assert any("rewritten" in q["reason"] for q in done.result["tests"]["quarantined"])
     assert "took no part" in done.stderr.strip().splitlines()[-2]
+
+
+def test_one_word_of_an_analyst_does_not_outweigh_most_samples(tmp_path: Path) -> None:
+    """The analyst turns a right test round; the rewrite follows it; wrong code would pass."""
+    flipped = TESTS.replace("== -1", "== 1").replace("multiply(4, 2.5) == 10", "multiply(4, 2.5) == 6.5")
+    blame = {**DIAGNOSIS, "culprits": [{"path": "tests/test_calculator.py", "why": "subtract(2, 3) should be 1"}]}
+    done = build(
+        Scenario(
+            {
+                "builder": fence(WRONG),
+                "repairer": fence(WRONG),
+                "analyst": json.dumps(blame),
+                "tester": lambda p: fence(flipped if "earlier version" in p else TESTS),
+            }
+        ),
+        tmp_path,
+    )
+    assert done.code == 1, done.stderr
+
+
+IDLE = "class Calculator:\n" + "".join(
+    f"    def {name}(self, a: float, b: float) -> float:\n        return 0\n\n"
+    for name in ("add", "subtract", "multiply", "divide")
+)
+ONLY_ZEROES = """from calculator import Calculator
+
+
+def test_c1_adds():
+    assert Calculator().add(0, 0) == 0
+
+
+def test_c1_subtracts():
+    assert Calculator().subtract(5, 5) == 0
+"""
+
+
+def test_tests_that_code_doing_nothing_could_pass_do_not_prove_a_criterion(tmp_path: Path) -> None:
+    asked = Scenario({"tester": fence(ONLY_ZEROES), "builder": fence(IDLE), "repairer": fence(IDLE)})
+    done = build(asked, tmp_path)
+    assert done.code == 1, done.stderr
+    assert "answers 0" in asked.prompts("tester")[-1], "the tester is told why its tests prove nothing"
+
+
+def test_a_plan_cannot_choose_which_of_the_users_tests_run(tmp_path: Path) -> None:
+    ini = "[pytest]\naddopts = -k nothing\n"
+    forged = Scenario(
+        {
+            "planner": planned(path="pytest.ini", kind="other", interface=""),
+            "builder": lambda p: fence(ini if "write: pytest.ini" in p else RIGHT),
+        }
+    )
+    done = build(forged, tmp_path)
+    assert done.code == 1, done.stderr
+    assert any("which tests are run" in record["reason"] for record in done.kinds("guard"))
 
 
 ALWAYS_EQUAL = (

@@ -235,6 +235,7 @@ def test_criteria_bind_to_the_tests_that_name_them(sandbox: Sandbox) -> None:
             "cannot be run on the plan's own interfaces",
         ),
         (ScriptCheck("assert ad(1, 1) == 2"), False, "cannot be run on the plan's own interfaces"),
+        (ScriptCheck("from calc import add\nassert add(0, 0) == 0"), True, "every criterion already holds"),
     ],
 )
 def test_a_criterion_is_seen_to_fail_on_stubs_before_it_counts(
@@ -286,6 +287,24 @@ def test_a_users_test_that_failed_and_uses_a_planned_file_is_what_has_to_be_done
 def test_a_users_test_that_failed_and_does_not_concern_the_plan_is_listed(sandbox: Sandbox) -> None:
     verdict = judged_with_users_tests(sandbox, calc_py=ADD + SUBTRACT)
     assert [q.node for q in verdict.quarantined] == ["test_legacy.py::test_broken"]
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "import subprocess, sys\n\n\ndef test_x():\n    assert subprocess.run([sys.executable, '-c', 'import calc; calc.power']).returncode == 0\n",
+        "import pytest\n\n\ndef test_x():\n    assert pytest.importorskip('calc').power(2, 2) == 4\n",
+        "def test_x(calculator):\n    assert calculator.power(2, 2) == 4\n",
+    ],
+    ids=["in a subprocess", "importorskip", "through a fixture"],
+)
+def test_a_users_failing_test_is_due_however_it_loads_the_planned_file(sandbox: Sandbox, test: str) -> None:
+    conftest = "import pytest\n\n\n@pytest.fixture\ndef calculator():\n    import calc\n    return calc\n"
+    tree = Tree({"calc.py": ADD, "tests/test_x.py": test, "tests/conftest.py": conftest})
+    user = standing_tests(("tests/test_x.py",), tree, sandbox, LIMITS)
+    assert user.due(Plan("x", (Step("calc.py", "source", "x", ADD_INTERFACE),), ()), tree) == (
+        "tests/test_x.py::test_x",
+    )
 
 
 def test_the_users_tests_are_judged_with_their_own_configuration(sandbox: Sandbox) -> None:

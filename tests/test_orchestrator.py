@@ -152,17 +152,11 @@ def test_an_unusable_reply_is_never_applied_and_never_shown_again(tmp_path: Path
 
 
 def test_a_test_that_contradicts_the_task_is_rewritten_once_and_said_so(tmp_path: Path) -> None:
-    bad = TESTS.replace("subtract(2, 3) == -1", "subtract(2, 3) == 1")
-    blame = {
-        **DIAGNOSIS,
-        "culprits": [{"path": "tests/test_calculator.py", "blame": "test", "why": "subtract means a - b"}],
-    }
-    scenario = Scenario(
-        {
-            "tester": lambda prompt: fence(TESTS if "contradicted the task" in prompt else bad),
-            "analyst": json.dumps(blame),
-        }
-    )
+    """One of three samples holds a wrong test; blamed, it is sampled anew and listed."""
+    bad = TESTS + "\n\ndef test_c1_zero():\n    assert Calculator().subtract(2, 0) == 1\n"
+    versions = iter([bad])
+    blame = {**DIAGNOSIS, "culprits": [{"path": "tests/test_calculator.py", "why": "subtract means a - b"}]}
+    scenario = Scenario({"tester": lambda prompt: fence(next(versions, TESTS)), "analyst": json.dumps(blame)})
     done = build(scenario, tmp_path)
     assert done.code == 0, done.stderr
     assert any(r["outcome"] == "test rewritten" for r in done.kinds("repair"))

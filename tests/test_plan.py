@@ -59,6 +59,7 @@ def test_the_scenario_plan_has_no_problem() -> None:
         (lambda d: check(d, type="script", code="import calculator"), "cannot fail"),
         (lambda d: check(d, type="script"), "cannot fail"),
         (lambda d: check(d, type="script", code="import calculator\nassert True"), "cannot fail"),
+        (lambda d: check(d, type="script", code="import sys, calculator\nassert calculator.X\nsys.exit(0)"), "ends the process itself"),
         (lambda d: check(d, type="command", argv=[]), "its command is empty"),
         (lambda d: d["criteria"][0].update(id="the first criterion"), "not a short word"),
     ],

@@ -146,10 +146,9 @@ def _waves(brief: Brief, bench: Bench, builder: Builder, effort: Effort, recorde
             temperature = REPAIR_TEMPERATURES[min(number, len(REPAIR_TEMPERATURES)) - 1]
             asked = builder.repair(brief, best.candidate, evidence, label, temperature=temperature)
             repaired = await _usable([asked])
-            recorder.record(
-                "repair", f"{brief.span}/{label}", path=brief.step.path, of=best.candidate.label,
-                outcome=f"{label} made from {best.candidate.label}" if repaired else "no usable reply", detail=failure_of(best, bench)[:400],
-            )  # fmt: skip
+            outcome = f"{label} made from {best.candidate.label}" if repaired else "no usable reply"
+            detail = failure_of(best, bench)[:400]
+            recorder.record("repair", f"{brief.span}/{label}", path=brief.step.path, outcome=outcome, detail=detail)
             return repaired
 
         return wave

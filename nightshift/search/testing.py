@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nightshift.acceptance import Accepted, accept_tests, bind
+from nightshift.acceptance import Accepted, accept_tests, bind, idle_answer
 from nightshift.checks import base_node
-from nightshift.domain import Criterion, Culprit, Plan, Quarantined, Step, TestsCheck, Verdict
+from nightshift.domain import Culprit, Plan, Quarantined, Step, TestsCheck, Verdict
 from nightshift.errors import ReplyRejected
 from nightshift.policy import TEST_BLAME
 from nightshift.prompting import fenced, head
@@ -38,8 +38,8 @@ async def write_tests(work: Work, shop: Workshop) -> Work:
 async def rewrite_test(work: Work, shop: Workshop, culprit: Culprit, verdict: Verdict, span: str) -> Work:
     """Tests that are to blame are sampled anew from the specification, once a file, without sight of the source.
 
-    Tests of the file that pass stay; the failing ones are quarantined, by name and with the reason, and only when
-    every criterion keeps as many tests as it had.
+    Tests that pass stay, and so do those that most samples hold; the other failing ones are quarantined, by name and
+    with the reason, as long as every criterion keeps a test.
     """
     if work.reopened.get(culprit.path, 0) >= 1:
         reason = "was rewritten already"
@@ -49,8 +49,12 @@ async def rewrite_test(work: Work, shop: Workshop, culprit: Culprit, verdict: Ve
     work = work.reopening(step.path)
     results = verdict.report.results if verdict.report else ()
     failing = {base_node(r.node) for r in results if r.outcome != "passed"} & work.accepted.nodes
-    doomed = {node.partition("::")[2] for node in failing if node.startswith(step.path + "::")}
-    kept = drop_tests(old, doomed) if doomed else old
+    doomed = {n.partition("::")[2] for n in failing if n.startswith(step.path + "::") and not _by_most(n, work)}
+    if not doomed:
+        reason = "most samples of the specification hold the failing tests, so the blame does not count"
+        shop.recorder.record("guard", span, rule="test-rewrite", action=f"{step.path} stays", reason=reason)
+        return work
+    kept = drop_tests(old, doomed)
     texts = await _sampled(work, shop, step, "rewrite", notes=_what_is_wrong(old, culprit), span=span)
     if not texts:
         return work
@@ -60,16 +64,12 @@ async def rewrite_test(work: Work, shop: Workshop, culprit: Culprit, verdict: Ve
 
 
 def _with_rewritten(work: Work, shop: Workshop, step: Step, new: Accepted, gone: list[Quarantined], span: str) -> Work:
-    others = frozenset(n for n in work.accepted.nodes if not n.startswith(step.path + "::"))
-    accepted = Accepted(
-        {**work.accepted.texts, **new.texts},
-        others | new.nodes,
-        tuple(dict.fromkeys((*work.accepted.quarantined, *new.quarantined, *gone))),
-    )
+    accepted = work.accepted.replacing(step.path, new)
+    accepted = replace(accepted, quarantined=tuple(dict.fromkeys((*accepted.quarantined, *gone))))
     plan = bind(work.plan, accepted)
-    fewer = [c.id for c, before in zip(plan.criteria, work.plan.criteria, strict=True) if _tests(c) < _tests(before)]
-    if fewer or not new.texts:
-        reason = f"fewer tests would prove {', '.join(fewer) or 'the task'}"
+    bare = [c.id for c in plan.criteria if isinstance(c.check, TestsCheck) and not c.check.nodes]
+    if bare or not new.texts:
+        reason = f"no trusted test would prove {', '.join(bare) or 'the task'}"
         shop.recorder.record("guard", span, rule="test-rewrite", action=f"{step.path} stays", reason=reason)
         return work
     detail = "; ".join(f"{q.node}: {q.reason}" for q in gone)
@@ -78,8 +78,9 @@ def _with_rewritten(work: Work, shop: Workshop, step: Step, new: Accepted, gone:
     return replace(work, accepted=accepted, plan=plan)
 
 
-def _tests(criterion: Criterion) -> int:
-    return len(criterion.check.nodes) if isinstance(criterion.check, TestsCheck) else 0
+def _by_most(node: str, work: Work) -> bool:
+    """Most of the samples hold this very test: one word of an analyst does not weigh against them."""
+    return 2 * work.accepted.support.get(node, 0) > work.accepted.samples.get(node.split("::")[0], 0)
 
 
 def _what_is_wrong(old: str, culprit: Culprit) -> str:
@@ -98,7 +99,14 @@ def _lacking(step: Step, plan: Plan, accepted: Accepted) -> str:
     bare = [id for id, check in checks if check.path == step.path and not check.nodes]
     if not bare:
         return ""
-    return f"No earlier test proves {', '.join(bare)}. Write tests for them, named test_{bare[0]}_<what> and so on."
+    own = [node for node in accepted.nodes if node.startswith(step.path + "::")]
+    idle = idle_answer(own, accepted)
+    hint = (
+        f" All earlier tests also pass with code that {idle}: assert exact results of ordinary input." if idle else ""
+    )
+    return (
+        f"No earlier test proves {', '.join(bare)}. Write tests for them, named test_{bare[0]}_<what> and so on.{hint}"
+    )
 
 
 async def _sampled(

@@ -20,6 +20,14 @@ def _instance(cls):
         except Exception:  # whatever a constructor of the project's own may raise
             pass
     return -7919
+
+
+class _Refused(Exception):
+    """Not one that a test may ask for."""
+
+
+def _refuse():
+    raise _Refused
 '''
 UNKNOWN = "-7919"
 
@@ -45,6 +53,22 @@ def nonsense(annotation: str | None, interface: Interface, *, true: bool = True,
     if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
         return UNKNOWN
     return _Nonsense(interface, str(true), owner).of(tree.body[0].value)
+
+
+def empty(annotation: str | None) -> str:
+    """The empty value of an annotated type; 0 where none is known."""
+    name = (annotation or "").partition("[")[0].rpartition(".")[2].strip(" '\"")
+    return _EMPTY.get(name, "0")
+
+
+_EMPTY = {
+    **dict.fromkeys(("list", "List", "Sequence", "MutableSequence", "Iterable", "Collection"), "[]"),
+    **dict.fromkeys(("Iterator", "Generator"), "iter(())"),
+    **dict.fromkeys(("set", "Set", "AbstractSet", "MutableSet"), "set()"),
+    **dict.fromkeys(("dict", "Dict", "Mapping", "MutableMapping"), "{}"),
+    "frozenset": "frozenset()", "tuple": "()", "Tuple": "()", "str": "''", "bytes": "b''",
+    "float": "0.0", "bool": "False",    "None": "None", "Optional": "None",
+}  # fmt: skip
 
 
 def first_argument(annotation: str | None) -> str | None:

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from nightshift.domain import Plan
 from nightshift.source.interfaces import parse_interface
-from nightshift.source.nonsense import HELPER, UNKNOWN, first_argument, nonsense
+from nightshift.source.nonsense import HELPER, UNKNOWN, empty, first_argument, nonsense
 from nightshift.source.shapes import Class, Function, Import, Interface, Parameter, Variable, render_parameters
 
 _HEAD = """import enum, typing
@@ -43,8 +43,20 @@ _Answer = Callable[[Function, str], str]
 """(function, name of its class) -> the expression it answers with."""
 
 
+VARIANTS = (
+    "answers None",
+    "answers 0",
+    "answers nonsense of the right type",
+    "answers nonsense of the right type, and False",
+    "answers the empty value of the right type",
+    "raises an error of its own",
+    "answers positive nonsense of the right type",
+)
+"""What code that does nothing may do instead."""
+
+
 def stub_module(interface_text: str, *, variant: int = 0) -> str:
-    """Importable source that does nothing and answers None (variant 1: 0; 2 and 3: nonsense). Raises ValueError."""
+    """Importable source that does nothing but answer, as VARIANTS says. Raises ValueError."""
     interface = parse_interface(interface_text)
     answer = _answer(interface, variant)
     parts = [_HEAD + (HELPER if variant > 1 else ""), *map(_reexport, interface.reexports)]
@@ -60,12 +72,17 @@ def stub_module(interface_text: str, *, variant: int = 0) -> str:
 def _answer(interface: Interface, variant: int) -> _Answer:
     if variant < 2:
         return lambda function, owner: ("None", "0")[variant]
+    if variant == 5:
+        return lambda function, owner: "_refuse()"
 
     def answer(function: Function, owner: str) -> str:
+        if variant == 4:
+            return empty(function.returns)
         manager = function.decorated("contextmanager", "asynccontextmanager")
         returns = first_argument(function.returns) if manager else function.returns
         returns = "bool" if function.name in _COMPARISONS else returns
-        return nonsense(returns, interface, true=variant == 2, owner=owner)
+        text = nonsense(returns, interface, true=variant != 3, owner=owner)
+        return text.replace("-7919", "7919") if variant == 6 else text
 
     return answer
 
