@@ -212,7 +212,7 @@ def test_max_minutes_ends_a_reply_that_never_comes_and_a_test_that_never_ends(tm
             "--endpoint", server.url, "--max-minutes", "0.05", TASK, workspace=tmp_path / "s", home=tmp_path / "home"
         )
     assert (done.code, done.result["exit_reason"]) == (4, "budget_minutes"), done.stderr
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 100, "without the bound the first run alone takes the 120 s of a test run"
 
 
 def test_an_enormous_reply_costs_a_candidate_and_not_the_run(tmp_path: Path) -> None:
