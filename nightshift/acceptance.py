@@ -24,7 +24,7 @@ from nightshift.domain import (
     Tree,
 )
 from nightshift.source.stubs import VARIANTS, stub_texts
-from nightshift.source.tests_pool import contradicted, drop_tests, pool_tests, unsafe_test_reason
+from nightshift.source.tests_pool import contradicted, drop_tests, pool_tests, test_names, unsafe_test_reason
 
 STUB_VARIANTS = tuple(range(len(VARIANTS)))
 NONSENSE = slice(2, 4)
@@ -98,7 +98,8 @@ def accept_tests(
     support: dict[str, int] = {}
     out: list[Quarantined] = []
     for path, versions in samples.items():
-        text, found, refused = _pooled(path, versions)
+        # Of two equal tests the first gives the name, and names bind tests to criteria: the best named sample first.
+        text, found, refused = _pooled(path, sorted(versions, key=lambda version: -_naming(version, plan)))
         out += refused
         if text:
             texts[path] = text
@@ -119,6 +120,15 @@ def accept_tests(
     held = tuple(_held(report) & nodes for report in reports)
     counts = {path: len(samples[path]) for path in texts}
     return Accepted(texts, frozenset(nodes), held, support, counts, tuple(dict.fromkeys(out)))
+
+
+def _naming(version: str, plan: Plan) -> int:
+    """How many tests of a sample name a criterion."""
+    try:
+        names = test_names(version)
+    except SyntaxError:
+        return 0
+    return sum(_names(name, criterion.id) for name in names for criterion in plan.criteria)
 
 
 def _held(report: TestReport) -> frozenset[str]:

@@ -62,6 +62,7 @@ def test_the_scenario_plan_has_no_problem() -> None:
         (lambda d: check(d, type="script", code="import sys, calculator\nassert calculator.X\nsys.exit(0)"), "ends the process itself"),
         (lambda d: check(d, type="command", argv=[]), "its command is empty"),
         (lambda d: d["criteria"][0].update(id="the first criterion"), "not a short word"),
+        (lambda d: d["criteria"][0].update(id="user-tests"), "kept for the user's own"),
     ],
 )  # fmt: skip
 def test_a_bad_plan_is_refused_with_a_reason_the_planner_can_act_on(change: Change, words: str) -> None:

@@ -121,6 +121,7 @@ def test_an_unusable_reply_is_asked_again_at_most_three_times_with_the_reason_al
     assert len(model.requests) == 4
     assert len({request.sampling.seed for request in model.requests}) == 4
     assert [request.sampling.temperature for request in model.requests] == [0.0, 0.5, 0.5, 0.5]
+    assert "could not be used" in model.requests[1].messages[-1].content
     assert "I am sorry" not in "".join(message.content for request in model.requests for message in request.messages)
 
 
