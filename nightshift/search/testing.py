@@ -59,7 +59,7 @@ async def rewrite_test(work: Work, shop: Workshop, culprit: Culprit, verdict: Ve
     if not texts:
         return work
     accepted = await _accepted(work, shop, {step.path: [*([kept] if test_names(kept) else []), *texts]})
-    gone = [Quarantined(f"{step.path}::{name}", f"rewritten: {culprit.why}") for name in sorted(doomed)]
+    gone = [Quarantined(f"{step.path}::{name} (first version)", f"rewritten: {culprit.why}") for name in sorted(doomed)]
     return _with_rewritten(work, shop, step, accepted, gone, span)
 
 
