@@ -94,6 +94,7 @@ CHEATS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CHEATS)
 def test_wrong_code_that_meddles_with_its_tests_does_not_pass(sandbox: Sandbox, case: str) -> None:
     texts = {"calc.py": "def add(a, b):\n    return 5\n", **CHEATS[case]}
@@ -223,6 +224,7 @@ def test_criteria_bind_to_the_tests_that_name_them(sandbox: Sandbox) -> None:
     assert only.check.nodes == (one, two), "the only criterion of a file need not be named"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "check, guard, words",
     [
