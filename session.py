@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import secrets
 import signal
 import sys
@@ -40,6 +39,7 @@ from nightshift.errors import BudgetExceeded, ModelServerError, NightshiftError,
 from nightshift.limits import Budget
 from nightshift.llm.connect import connect
 from nightshift.llm.tape import TapeModel
+from nightshift.plan import proof_words
 from nightshift.prompting import bullets
 from nightshift.recorded import Meter, RecordedModel, RecordedSandbox
 from nightshift.records import Record, as_json, as_line, elapsed_of
@@ -340,8 +340,7 @@ class Session:
 
 def _run_by(task: Task, workspace: Path) -> list[str]:
     """Files of the workspace that a `--verify` command names: proof needs them, tracked by git or not."""
-    words = {word for command in task.verify for word in re.split(r"[\s;|&<>()'\"=]+", command) if word}
-    return sorted(word for word in words if not word.startswith("/") and (workspace / word).is_file())
+    return sorted(word for word in proof_words(task) if not word.startswith("/") and (workspace / word).is_file())
 
 
 def new_run_id() -> str:

@@ -148,9 +148,15 @@ def user_criteria(task: Task) -> tuple[Criterion, ...]:
 RUNNERS = frozenset({"Makefile", "makefile", "GNUmakefile", "tox.ini", "noxfile.py", "justfile"})
 
 
+def proof_words(task: Task) -> frozenset[str]:
+    """The words of the user's `--verify` commands, some of which name files."""
+    found = (word for command in task.verify for word in re.split(r"[\s;|&<>()'\"=]+", command))
+    return frozenset(word.removeprefix("./") for word in found if word)
+
+
 def locked_files(task: Task, tree: Tree) -> frozenset[str]:
     """The user's files that the user's proof runs: named in a `--verify` command, or steering such a run."""
-    words = {word.removeprefix("./") for command in task.verify for word in re.split(r"[\s;|&<>()'\"=]+", command)}
+    words = proof_words(task)
     runners = RUNNERS if task.verify else frozenset[str]()
     return frozenset(path for path in tree.texts if path in words or path in runners)
 
