@@ -8,18 +8,18 @@ times, with one line that says why and without the bad text, which a small model
 from __future__ import annotations
 
 import dataclasses
-import re
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from nightshift.diagnosis import SCHEMA as DIAGNOSIS_SCHEMA
+from nightshift.diagnosis import read_diagnosis
 from nightshift.domain import (
     Candidate,
     ChatModel,
     Completion,
     Criterion,
-    Culprit,
     Diagnosis,
     Message,
     Plan,
@@ -31,48 +31,19 @@ from nightshift.domain import (
     Task,
     TestsCheck,
 )
-from nightshift.errors import EditRejected, ReplyRejected
+from nightshift.errors import ContextExceeded, EditRejected, ReplyRejected
 from nightshift.evidence import describe_check
+from nightshift.packing import packings
 from nightshift.plan import SCHEMA as PLAN_SCHEMA
 from nightshift.plan import read_plan
-from nightshift.policy import is_protected
+from nightshift.policy import unsafe_reason
 from nightshift.prompting import bullets, fenced, head, render
 from nightshift.search.build import Brief
 from nightshift.source.blocks import after_thinking
 from nightshift.source.edits import apply_edits, parse_edits
 from nightshift.source.replies import check_substance, extract_code, extract_json
-from nightshift.source.source_safety import unsafe_source_reason
 
 Value = TypeVar("Value")
-
-DIAGNOSIS_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "whys": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": 5,
-            "items": {"type": "string", "maxLength": 400},
-        },
-        "culprits": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": 6,
-            "items": {
-                "type": "object",
-                "properties": {
-                    "path": {"type": "string", "maxLength": 120},
-                    "why": {"type": "string", "maxLength": 400},
-                },
-                "required": ["path", "why"],
-                "additionalProperties": False,
-            },
-        },
-        "advice": {"type": "string", "maxLength": 1200},
-    },
-    "required": ["whys", "culprits", "advice"],
-    "additionalProperties": False,
-}
 
 EDIT_LINES = 150
 """Above this many lines a repair is asked for as edits: weak models rewrite short files better than they patch."""
@@ -84,6 +55,18 @@ class Settings:
 
     sampling: dict[Role, SamplingParams]
     format_retries: int = 3
+    thinkers: frozenset[Role] = frozenset()
+    """Roles whose models can think before they answer."""
+    think_tokens: int = 0
+    """For a planner whose plan was refused and an analyst whose advice did not help; 0: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A template of prompts/ and what fills it."""
+
+    name: str
+    variables: dict[str, str]
 
 
 class Agents:
@@ -93,55 +76,57 @@ class Agents:
         self._settings = settings
 
     async def explore(self, task: Task, overview: str) -> str:
-        messages = render("explorer", task=task.prompt, overview=overview)
-        return await self._ask("explorer", "explore", messages, _prose)
+        prompt = Prompt("explorer", {"task": task.prompt, "overview": overview})
+        return await self._ask("explorer", "explore", prompt, _prose)
 
     async def plan(
         self, task: Task, span: str, *, context: str, importable: str, lessons: str, refusals: tuple[str, ...]
     ) -> Plan:
         """Raises ReplyRejected when no reply even had the shape of a plan."""
-        messages = render(
+        variables = {
+            "task": _task_text(task),
+            "context": context,
+            "importable": importable,
+            "lessons": lessons,
+            "refusals": bullets(refusals) if refusals else "",
+        }
+        return await self._ask(
             "planner",
-            task=_task_text(task),
-            context=context,
-            importable=importable,
-            lessons=lessons,
-            refusals=bullets(refusals),
+            span,
+            Prompt("planner", variables),
+            lambda reply: read_plan(_json(reply)),
+            schema=PLAN_SCHEMA,
+            think=bool(refusals),
         )
-        return await self._ask("planner", span, messages, lambda reply: read_plan(_json(reply)), schema=PLAN_SCHEMA)
 
     async def write_tests(
         self, task: Task, plan: Plan, step: Step, span: str, *, temperature: float, notes: str = ""
     ) -> str:
         """One sampled test file, written from the specification alone: no source is ever shown."""
-        messages = render(
-            "tester",
-            task=_task_text(task),
-            criteria=_criteria_text(plan),
-            interfaces=_interfaces_text(plan),
-            packages=_packages_text(plan),
-            path=step.path,
-            purpose=step.purpose,
-            notes=notes or "Write the file now.",
-        )
-        return await self._ask("tester", span, messages, _code_of(step), temperature=temperature)
+        variables = {
+            "task": _task_text(task),
+            "criteria": _criteria_text(plan),
+            "interfaces": _interfaces_text(plan),
+            "packages": _packages_text(plan),
+            "path": step.path,
+            "purpose": step.purpose,
+            "notes": notes,
+        }
+        return await self._ask("tester", span, Prompt("tester", variables), _code_of(step), temperature=temperature)
 
     async def build(self, brief: Brief, label: str, *, temperature: float, hint: str = "") -> Candidate:
-        messages = render(
-            "builder",
-            task=_task_text(brief.task),
-            criteria=_criteria_text(brief.plan),
-            packages=_packages_text(brief.plan),
-            modules=brief.modules,
-            path=brief.step.path,
-            purpose=brief.step.purpose,
-            interface=fenced(brief.step.interface) if brief.step.interface else "(free)",
-            notes=_builder_notes(brief, hint),
-        )
+        variables = _file_variables(brief) | {
+            "criteria": _criteria_text(brief.plan),
+            "packages": _packages_text(brief.plan),
+            "current": fenced(brief.current, _fence_of(brief.step.path)) if brief.current else "",
+            "evidence": brief.evidence,
+            "advice": brief.advice,
+            "approach": hint,
+        }
         text = await self._ask(
             "builder",
             f"{brief.span}/{label}",
-            messages,
+            Prompt("builder", variables),
             _code_of(brief.step, brief.current),
             temperature=temperature,
         )
@@ -152,62 +137,58 @@ class Agents:
     ) -> Candidate:
         """The candidate mended: as a whole file when short, through edits when long."""
         long = current.text.count("\n") > EDIT_LINES
-        messages = render(
-            "repairer_edit" if long else "repairer",
-            task=_task_text(brief.task),
-            modules=brief.modules,
-            path=brief.step.path,
-            purpose=brief.step.purpose,
-            interface=fenced(brief.step.interface) if brief.step.interface else "(free)",
-            current=fenced(current.text, _fence_of(current.path)),
-            evidence=evidence,
-            advice=brief.advice or "(not known)",
-        )
+        variables = _file_variables(brief) | {
+            "current": fenced(current.text, _fence_of(current.path)),
+            "evidence": evidence,
+            "advice": brief.advice,
+        }
+        prompt = Prompt("repairer_edit" if long else "repairer", variables)
         read = _edited(current) if long else _code_of(brief.step, current.text)
-        text = await self._ask("repairer", f"{brief.span}/{label}", messages, read, temperature=temperature)
+        text = await self._ask("repairer", f"{brief.span}/{label}", prompt, read, temperature=temperature)
         return Candidate(brief.step.path, text, "repair", label)
 
-    async def diagnose(self, task: Task, span: str, *, evidence: str, sources: str, paths: dict[str, str]) -> Diagnosis:
+    async def diagnose(
+        self, task: Task, span: str, *, evidence: str, sources: str, paths: dict[str, str], again: bool = False
+    ) -> Diagnosis:
         """`paths` maps each file that may be blamed to its kind; other culprits are refused."""
-        messages = render(
-            "analyst",
-            task=_task_text(task),
-            paths=bullets([f"{path} ({kind})" for path, kind in paths.items()]),
-            evidence=evidence,
-            sources=sources,
-        )
+        variables = {
+            "task": _task_text(task),
+            "paths": bullets([f"{path} ({kind})" for path, kind in paths.items()]),
+            "evidence": evidence,
+            "sources": sources,
+        }
         return await self._ask(
             "analyst",
             span,
-            messages,
-            lambda reply: _read_diagnosis(_json(reply), paths),
+            Prompt("analyst", variables),
+            lambda reply: read_diagnosis(_json(reply), paths),
             schema=DIAGNOSIS_SCHEMA,
+            think=again,
         )
 
     async def _ask(
         self,
         role: Role,
         span: str,
-        messages: tuple[Message, ...],
+        prompt: Prompt,
         read: Callable[[Completion], Value],
         *,
         schema: dict[str, Any] | None = None,
         temperature: float | None = None,
+        think: bool = False,
     ) -> Value:
         sampling = self._settings.sampling[role]
         if temperature is not None:
             sampling = dataclasses.replace(sampling, temperature=temperature)
+        thinking = self._settings.think_tokens if think and role in self._settings.thinkers else 0
         rejected: ReplyRejected | None = None
         for retry in range(self._settings.format_retries + 1):
             where = f"{span}/retry-{retry}" if retry else span
-            request = Request(
-                role,
-                where,
-                messages if rejected is None else _with_reminder(messages, rejected),
-                _varied(sampling, where, retry),
-                schema,
-            )
-            completion = await self._model.complete(request)
+            # A model that thinks is not held to a schema; the retry after a useless reply is.
+            think_tokens = 0 if rejected else thinking
+            shape = None if think_tokens else schema
+            asked = Request(role, where, (), _varied(sampling, where, retry), shape, think_tokens)
+            completion = await self._fitting(asked, prompt, rejected)
             try:
                 return read(completion)
             except ReplyRejected as error:
@@ -216,6 +197,27 @@ class Agents:
         assert rejected is not None, "every turn returns or is rejected"
         raise rejected
 
+    async def _fitting(self, asked: Request, prompt: Prompt, rejected: ReplyRejected | None) -> Completion:
+        """The reply to the longest packing of the prompt that fits; a resumed run starts from the same one."""
+        rendered = [render(prompt.name, **variables) for variables in packings(prompt.variables)]
+        versions = [dataclasses.replace(asked, messages=_with_reminder(messages, rejected)) for messages in rendered]
+        span, last = asked.span, len(versions) - 1
+        known = self._recorder.recall("guard", span, "packed")
+        for level in range(min(known["level"], last) if known else 0, last + 1):
+            try:
+                completion = await self._model.complete(versions[level])
+            except ContextExceeded as error:
+                if level == last:
+                    raise
+                reason = str(error)
+                continue
+            if level and not known:
+                self._recorder.record(
+                    "guard", span, key="packed", rule="context", action="packed", level=level, reason=reason
+                )
+            return completion
+        raise AssertionError("the last version returns or raises")
+
 
 def _varied(sampling: SamplingParams, span: str, retry: int) -> SamplingParams:
     """A seed of its own for every place in the run; a retry leaves the groove that the bad reply came from."""
@@ -223,7 +225,9 @@ def _varied(sampling: SamplingParams, span: str, retry: int) -> SamplingParams:
     return dataclasses.replace(sampling, temperature=temperature, seed=zlib.crc32(span.encode()) & 0x7FFFFFFF)
 
 
-def _with_reminder(messages: tuple[Message, ...], rejected: Exception) -> tuple[Message, ...]:
+def _with_reminder(messages: tuple[Message, ...], rejected: ReplyRejected | None) -> tuple[Message, ...]:
+    if rejected is None:
+        return messages
     *first, last = messages
     reminder = f"\nAn earlier reply could not be used: {head(str(rejected), 1200)}\n"
     return (*first, dataclasses.replace(last, content=last.content + reminder))
@@ -248,26 +252,11 @@ def _code_of(step: Step, previous: str = "") -> Callable[[Completion], str]:
         text = extract_code(reply.text, stop_reason=reply.stop_reason, language=language, path=step.path)
         if language == "python" and step.kind == "source":
             check_substance(text, previous=previous)
-        if step.kind != "test" and (reason := _unsafe(text, step.path, previous)):
+        if step.kind != "test" and (reason := unsafe_reason(text, step.path, previous)):
             raise ReplyRejected("unsafe", reason)
         return text
 
     return read
-
-
-def _unsafe(text: str, path: str, previous: str) -> str | None:
-    """Why a file may not be used: it reaches for what judges it, in a way that the present one does not."""
-    if not path.endswith(".py"):
-        return CHOOSES_TESTS if is_protected(path) and _TEST_CHOICE.search(text) else None
-    reason, known = unsafe_source_reason(text, path), unsafe_source_reason(previous, path)
-    same = reason and known and re.sub(r"\d+", "", reason) == re.sub(r"\d+", "", known)
-    return None if same else reason
-
-
-CHOOSES_TESTS = "configuration that chooses which tests are run is not for this file; leave it out"
-_TEST_CHOICE = re.compile(
-    r"\b(?:addopts|python_files|python_functions|python_classes|testpaths|norecursedirs|collect_ignore|PYTEST_\w+)\b"
-)
 
 
 def _language(path: str) -> Literal["python", "text"]:
@@ -286,21 +275,15 @@ def _edited(current: Candidate) -> Callable[[Completion], str]:
     return read
 
 
-def _read_diagnosis(data: Any, paths: dict[str, str]) -> Diagnosis:
-    try:
-        found = [(str(c["path"]).removeprefix("./"), str(c["why"])) for c in data["culprits"]]
-        whys, advice = tuple(str(why) for why in data["whys"]), str(data["advice"]).strip()
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ReplyRejected("unparsable", f"the diagnosis lacks a part: {error}") from error
-    # Blame follows from the kind of the file: a model that calls a test "source" still means that file.
-    culprits = tuple(Culprit(path, why, _BLAME.get(paths[path], "source")) for path, why in found if path in paths)
-    if not culprits:
-        names = ", ".join(paths)
-        raise ReplyRejected("unparsable", f"no culprit is one of the files that may be blamed: {names}")
-    return Diagnosis(whys, tuple(dict.fromkeys(culprits)), advice)
-
-
-_BLAME: dict[str, Literal["source", "test", "criterion"]] = {"test": "test", "criterion": "criterion"}
+def _file_variables(brief: Brief) -> dict[str, str]:
+    step = brief.step
+    return {
+        "task": _task_text(brief.task),
+        "modules": brief.modules,
+        "path": step.path,
+        "purpose": step.purpose,
+        "interface": fenced(step.interface) if step.interface else "(free)",
+    }
 
 
 def _task_text(task: Task) -> str:
@@ -334,14 +317,3 @@ def _interfaces_text(plan: Plan) -> str:
 
 def _sections(texts: Iterable[tuple[str, str]]) -> str:
     return "\n\n".join(f"{path}\n{fenced(text)}" for path, text in texts) or "(none)"
-
-
-def _builder_notes(brief: Brief, hint: str) -> str:
-    parts = [
-        brief.current
-        and f"The present content, which must be improved:\n{fenced(brief.current, _fence_of(brief.step.path))}",
-        brief.evidence and f"What failed:\n{brief.evidence}",
-        brief.advice and f"Root cause, to be mended now:\n{brief.advice}",
-        hint and f"Approach: {hint}",
-    ]
-    return "\n\n".join(part for part in parts if part) or "Write the file now."

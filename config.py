@@ -18,6 +18,7 @@ from nightshift.errors import ConfigError
 from nightshift.llm.addresses import base_url, host_of, is_private
 from nightshift.llm.client import Deadlines
 from nightshift.llm.routing import RoleTarget
+from nightshift.llm.switches import Switches
 from nightshift.tables import Key, Layer, Reader, Secret, file_layer
 
 Url = NewType("Url", str)
@@ -54,6 +55,8 @@ class Generation:
     top_p: float = 0.95
     repeat_penalty: float = 1.0
     max_tokens: int = 8192
+    think_tokens: int = 2048
+    """For a planner whose plan was refused and an analyst whose advice did not help; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     deadlines: Deadlines = field(default_factory=Deadlines)
     generation: Generation = Generation()
+    switches: Switches = Switches()
     sandbox: SandboxSettings = SandboxSettings()
     workspace: WorkspaceSettings = WorkspaceSettings()
     verify: VerifySettings = VerifySettings()
@@ -134,7 +138,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "replans": (0, 20),
     "minutes": (0.01, 20_160), "calls": (1, 1_000_000), "tokens": (1, 10_000_000_000),
     "connect": (0.01, 3600), "first_token": (0.01, 86_400), "stall": (0.01, 86_400), "total": (0.01, 86_400),
-    "context": (1024, 16_777_216), "max_tokens": (16, 1_048_576), "temperature": (0, 2), "top_p": (0.001, 1),
+    "context": (1024, 16_777_216), "think_tokens": (0, 1_048_576), "max_tokens": (16, 1_048_576), "temperature": (0, 2), "top_p": (0.001, 1),
     "repeat_penalty": (0.1, 2),
     "test_seconds": (0.1, 3600), "test_run_seconds": (0.1, 86_400), "command_seconds": (0.1, 86_400),
 }  # fmt: skip

@@ -176,6 +176,7 @@ class Orchestrator:
                 evidence=of_verdict(verdict, work.tested_tree.texts),
                 sources=concerned_sources(work, verdict),
                 paths=paths,
+                again=number > 1,
             )
         except ReplyRejected as error:
             diagnosis = without_analyst(work, verdict, str(error))

@@ -154,7 +154,8 @@ class Request:
     sampling: SamplingParams = SamplingParams()
     schema: Mapping[str, Any] | None = None
     """JSON schema the reply must follow; None for text."""
-    think: bool = False
+    think: int = 0
+    """Tokens it may think before it answers; 0 turns thinking off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,12 @@ class Completion:
     model_requested: str = ""
     model_served: str = ""
     first_token_seconds: float = 0.0
+    prompt_sent: int = 0
+    """Tokens of the prompt by our own count; the server's count is in `usage`. 0: not counted."""
+    prefill_seconds: float = 0.0
+    """Seconds the server read the prompt, as far as it was not cached; 0 when it does not say."""
+    decode_seconds: float = 0.0
+    """Seconds the server wrote the reply; 0 when it does not say."""
 
 
 class ChatModel(Protocol):

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
+from nightshift.source.source_safety import unsafe_source_reason
+
 MAX_BYTES = 1_000_000
 MAX_PATH = 240
 RESERVED = frozenset({".git", ".nightshift", ".venv", "node_modules", "nightshift_criterion.py"})
@@ -36,6 +38,9 @@ class Write:
 
 
 Rule = Callable[[Write], str | None]
+TEST_CHOICE = re.compile(
+    r"\b(?:addopts|python_files|python_functions|python_classes|testpaths|norecursedirs|collect_ignore|PYTEST_\w+)\b"
+)
 
 
 def deny_write(write: Write) -> str | None:
@@ -46,6 +51,16 @@ def deny_write(write: Write) -> str | None:
 def deny_path(path: str) -> str | None:
     """The reason why nothing may ever be written at this path, or None."""
     return first_denial(PATH_RULES, Write(path, ""))
+
+
+def unsafe_reason(text: str, path: str, previous: str) -> str | None:
+    """Why a file may not be used: it reaches for what judges it, in a way that the present one does not."""
+    if not path.endswith(".py"):
+        chooses = is_protected(path) and TEST_CHOICE.search(text)
+        return "configuration that chooses which tests are run is not for this file; leave it out" if chooses else None
+    reason, known = unsafe_source_reason(text, path), unsafe_source_reason(previous, path)
+    same = reason and known and re.sub(r"\d+", "", reason) == re.sub(r"\d+", "", known)
+    return None if same else reason
 
 
 def collision(path: str, present: Collection[str]) -> str | None:

@@ -1,11 +1,14 @@
 """Prompts are Markdown files in prompts/ with $variables, rendered strictly: a missing or surplus variable raises.
 
 Above the first line `---` stands the constant text, which becomes the system message; below it stands what
-varies, ordered run, file, candidate, so that a server can reuse the longest possible prefix.
+varies, ordered run, file, candidate, so that a server can reuse the longest possible prefix. A section whose
+variables are all empty is left out with its heading.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -22,12 +25,18 @@ def render(name: str, **variables: str) -> tuple[Message, Message]:
     if wanted != variables.keys():
         missing, surplus = sorted(wanted - variables.keys()), sorted(variables.keys() - wanted)
         raise PromptError(f"prompts/{name}.md: missing variables {missing}, surplus variables {surplus}")
-    filled = Template(user).substitute({key: value.strip("\n") for key, value in variables.items()})
-    return Message("system", system), Message("user", filled.strip() + "\n")
+    values = {key: value.strip("\n") for key, value in variables.items()}
+    sections = [_filled(Template(section), values) for section in re.split(r"(?m)^(?=# )", user)]
+    return Message("system", system), Message("user", "".join(sections).strip() + "\n")
 
 
 class PromptError(Exception):
     """A prompt and its caller disagree: a defect of ours."""
+
+
+def _filled(section: Template, values: Mapping[str, str]) -> str:
+    names = section.get_identifiers()
+    return "" if names and not any(values[name] for name in names) else section.substitute(values)
 
 
 @cache

@@ -16,9 +16,9 @@ PACKAGE = sorted((ROOT / "nightshift").rglob("*.py"))
 
 LEVELS = (
     ("domain", "errors"),
-    ("prompting", "codec", "disk", "tables", "source", "policy", "limits", "bootstrap"),
+    ("prompting", "packing", "codec", "disk", "tables", "source", "policy", "limits", "bootstrap"),
     ("evidence", "records", "explore"),
-    ("llm", "sandbox", "workspace", "report", "dataset", "selfplay", "recorded", "checks", "plan"),
+    ("llm", "sandbox", "workspace", "report", "dataset", "selfplay", "recorded", "checks", "plan", "diagnosis"),
     ("acceptance",),
     ("judge",),
     ("search",),
@@ -122,7 +122,7 @@ def test_nothing_depends_on_what_is_not_declared() -> None:
 
 def test_every_prompt_is_used_and_every_used_prompt_exists() -> None:
     """A dead template misleads; a missing one crashes at night."""
-    used = set(re.findall(r'render\(\s*"(\w+)"', (ROOT / "agents.py").read_text()))
+    used = set(re.findall(r'Prompt\(\s*"(\w+)"', (ROOT / "agents.py").read_text()))
     used |= set(re.findall(r'"(repairer\w*)" if long else "(repairer\w*)"', (ROOT / "agents.py").read_text())[0])
     assert used == {path.stem for path in (ROOT / "prompts").glob("*.md")}
 

@@ -17,8 +17,8 @@ MESSAGES = (Message("system", "You build."), Message("user", "Build a.py"))
 REQUEST = Request(
     "builder", "build/a.py/candidate-1", MESSAGES, SamplingParams(temperature=0.4, seed=7, max_tokens=512)
 )
-DICTATED = Request("planner", "plan", MESSAGES, schema=SCHEMA, think=True)
-THINKING = Request("analyst", "diagnose", MESSAGES, think=True)
+DICTATED = Request("planner", "plan", MESSAGES, schema=SCHEMA, think=1024)
+THINKING = Request("analyst", "diagnose", MESSAGES, think=1024)
 
 
 def test_ollamas_body_is_exactly_this():
