@@ -1,11 +1,15 @@
 """Runs tasks and judges them by hidden acceptance tests that no prompt has ever shown.
 
     python3 benchmark.py --suite quick
+    python3 benchmark.py --suite serving
+    python3 benchmark.py --suite judge
     python3 benchmark.py --suite quick --repeats 3 --endpoint http://127.0.0.1:8080 --json
 
 Each run is the real program in a fresh workspace without memory. What it claims (`passed`) is set beside what the
 hidden tests say on a fresh copy of what it delivered; claiming a pass that they deny is a false green. One run
-proves little: about a fifth of tasks flip between identical runs, so repeat and read the spread.
+proves little: about a fifth of tasks flip between identical runs, so repeat and read the spread. The suite
+`serving` has no tasks: it measures our client and pool at a real llama.cpp server (benchmarks/serving). Nor has
+`judge`: it measures how fast and how steadily the sandbox judges candidates (benchmarks/judge.py).
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,11 @@ from nightshift.bootstrap import ensure_venv, run_program
 
 ensure_venv()
 
+from benchmarks import judge
+from benchmarks.figures import Figure
+from benchmarks.serving import measure
+from benchmarks.serving.lab import QUICK, Scale
+from benchmarks.tiny_model import server_name
 from config import paths
 from nightshift.codec import as_json
 from nightshift.domain import ExecLimits, Sandbox, Tree
@@ -39,6 +48,9 @@ from nightshift.sandbox.environment import prepare
 HERE = Path(__file__).resolve().parent
 TASKS = HERE / "benchmarks"
 SUITES: Mapping[str, tuple[str, ...]] = {"quick": ("calculator",)}
+SERVING, JUDGE = "serving", "judge"
+MEASURED = (SERVING, JUDGE)
+"""Suites without tasks: figures with targets."""
 HIDDEN_LIMITS = ExecLimits(seconds=120.0)
 
 
@@ -114,8 +126,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The figures with what they were measured on; seconds as minimum, median and maximum."""
     seconds = [outcome.seconds for outcome in outcomes]
     return {
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": machine(),
+        **measured_here(),
         "runs": len(outcomes),
         "claimed": sum(outcome.claimed for outcome in outcomes),
         "accepted": sum(outcome.accepted for outcome in outcomes),
@@ -123,6 +134,10 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "seconds": [min(seconds), statistics.median(seconds), max(seconds)],
         "outcomes": as_json(list(outcomes)),
     }
+
+
+def measured_here() -> dict[str, Any]:
+    return {"date": time.strftime("%Y-%m-%d", time.gmtime()), "machine": machine()}
 
 
 def machine() -> str:
@@ -133,6 +148,40 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     if options.repeats < 1:
         raise ConfigError("--repeats must be at least 1")
+    _refuse_meaningless(options)
+    if options.out:
+        _make(options.out)
+    return measure_suite(options) if options.suite in MEASURED else judge_tasks(options)
+
+
+def measure_suite(options: argparse.Namespace) -> int:
+    """Exit code 1 when a target is missed."""
+    started = time.monotonic()
+    figures, facts = measure_serving(options) if options.suite == SERVING else measure_judge(options)
+    missed = [figure.name for figure in figures if figure.verdict == "MISSED"]
+    told = {
+        **measured_here(), "suite": options.suite, "quick": options.quick, **facts,
+        "seconds": round(time.monotonic() - started, 1),
+        "missed": missed, "figures": [figure.as_json() for figure in figures],
+    }  # fmt: skip
+    _publish(told, options)
+    if not options.json:
+        print(f"{counted(len(missed), 'target')} missed, on {told['machine']}, in {duration(told['seconds'])}")
+    return 1 if missed else 0
+
+
+def measure_serving(options: argparse.Namespace) -> tuple[list[Figure], dict[str, str]]:
+    return measure(QUICK if options.quick else Scale(), _say), {"server": server_name()}
+
+
+def measure_judge(options: argparse.Namespace) -> tuple[list[Figure], dict[str, str]]:
+    scale = judge.QUICK if options.quick else judge.Scale()
+    environment = prepare((), cache=paths(os.environ).environments, allow=())
+    figures = judge.measure(replace(scale, soak=options.soak or scale.soak), environment, _say)
+    return figures, {"load": " ".join(f"{each:.1f}" for each in os.getloadavg())}
+
+
+def judge_tasks(options: argparse.Namespace) -> int:
     flags = [word for url in options.endpoint or () for word in ("--endpoint", url)]
     flags += ["--model", options.model] if options.model else []
     box = open_sandbox(prepare((), cache=paths(os.environ).environments, allow=()))
@@ -141,25 +190,62 @@ def main(argv: Sequence[str]) -> int:
     finally:
         box.close()
     told = summary(outcomes)
-    if options.json:
-        print(json.dumps(told, indent=2))
-    else:
+    _publish(told, options)
+    if not options.json:
         runs = counted(told["runs"], "run")
         print(f"{told['accepted']} of {runs} accepted, {told['false_green']} false green, on {told['machine']}")
     return 0 if told["accepted"] == told["runs"] else 1
 
 
+def _refuse_meaningless(options: argparse.Namespace) -> None:
+    tasks = {"--endpoint": options.endpoint, "--model": options.model, "--repeats": options.repeats > 1}
+    wrong = tasks if options.suite in MEASURED else {"--quick": options.quick}
+    wrong |= {"--soak": options.soak} if options.suite != JUDGE else {}
+    if given := [name for name, value in wrong.items() if value]:
+        raise ConfigError(f"{', '.join(given)} means nothing to --suite {options.suite}: leave it out")
+
+
+def _make(folder: Path) -> None:
+    """Before anything is measured: hours should not be lost to a mistyped name."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {folder}: no such folder can be made ({error})") from error
+
+
+def _publish(told: dict[str, Any], options: argparse.Namespace) -> None:
+    text = json.dumps(told, indent=2) + "\n"
+    if options.json:
+        sys.stdout.write(text)
+    if options.out:
+        (options.out / f"{options.suite}.json").write_text(text, encoding="utf-8")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="benchmark.py",
-        description="Runs task suites, judged by hidden acceptance tests.",
-        epilog="example:\n  python3 benchmark.py --suite quick --repeats 5 --model qwen2.5-coder:7b --json",
+        description="Runs task suites, judged by hidden acceptance tests; or measures our client at a real server.",
+        epilog="examples:\n  python3 benchmark.py --suite quick --repeats 5 --model qwen2.5-coder:7b --json"
+        "\n  python3 benchmark.py --suite serving --out results"
+        "\n  python3 benchmark.py --suite judge --soak 2000",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--suite", choices=sorted(SUITES), default="quick", help="which tasks (default quick)")
+    parser.add_argument(
+        "--suite",
+        choices=sorted([*SUITES, *MEASURED]),
+        default="quick",
+        help="which tasks, or what to measure (default quick)",
+    )
     parser.add_argument("--repeats", type=int, default=1, metavar="N", help="runs of each task (default 1)")
     parser.add_argument("--endpoint", action="append", metavar="URL", help="a model server; repeatable")
     parser.add_argument("--model", metavar="NAME", help="the model for every role")
+    parser.add_argument("--quick", action="store_true", help="serving, judge: few of everything, to see it work")
+    parser.add_argument("--soak", type=int, metavar="N", help="judge: candidates of the long run (default 10000)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write the figures to DIR/<suite>.json as well")
     parser.add_argument("--json", action="store_true", help="the figures on standard output as JSON")
     return parser
 

@@ -1,4 +1,4 @@
-"""Every setting, frozen once loaded. Defaults < user's file < workspace's < --config < environment < flags.
+"""Every setting, frozen once loaded. Defaults < profile < user's file < workspace's < --config < environment < flags.
 
 The dataclasses are the schema: a TOML table for each section, a key for each field, a NIGHTSHIFT_ variable
 for each setting that fits on a line. A new setting is one line here and, when it is a number, its bounds.
@@ -17,6 +17,7 @@ from nightshift.domain import Limits, Role, SamplingParams
 from nightshift.errors import ConfigError
 from nightshift.llm.addresses import base_url, host_of, is_private
 from nightshift.llm.client import Deadlines
+from nightshift.llm.flags import ServerSettings, servers_from, shown
 from nightshift.llm.routing import RoleTarget
 from nightshift.llm.switches import Switches
 from nightshift.tables import Key, Layer, Reader, Secret, file_layer
@@ -121,6 +122,8 @@ class Config:
     roles: Mapping[Role, tuple[RoleTarget, ...]] = field(default_factory=dict)
     """MODEL or MODEL@URL for a role, or a list of them."""
     sampling: Mapping[Role, RoleSampling] = field(default_factory=dict)
+    server: tuple[ServerSettings, ...] = ()
+    """Model servers to be started for the run; a higher layer's replace a lower layer's."""
 
     def sampling_for(self, role: Role, temperature: float = 0.0, seed: int = 0) -> SamplingParams:
         """The role's own values where it has some, else the arguments and `generation`."""
@@ -138,8 +141,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "replans": (0, 20),
     "minutes": (0.01, 20_160), "calls": (1, 1_000_000), "tokens": (1, 10_000_000_000),
     "connect": (0.01, 3600), "first_token": (0.01, 86_400), "stall": (0.01, 86_400), "total": (0.01, 86_400),
-    "context": (1024, 16_777_216), "think_tokens": (0, 1_048_576), "max_tokens": (16, 1_048_576), "temperature": (0, 2), "top_p": (0.001, 1),
+    "context": (1024, 16_777_216), "think_tokens": (0, 1_048_576),
+    "max_tokens": (16, 1_048_576), "temperature": (0, 2), "top_p": (0.001, 1),
     "repeat_penalty": (0.1, 2),
+    "port": (0, 65_535), "parallel": (1, 64), "draft_tokens": (1, 64), "load_seconds": (1, 86_400),
     "test_seconds": (0.1, 3600), "test_run_seconds": (0.1, 86_400), "command_seconds": (0.1, 86_400),
 }  # fmt: skip
 """Smallest and largest possible value of each number, by the last part of its key."""
@@ -148,11 +153,11 @@ FLAGS: Mapping[str, str] = {
     "model": "--model", "endpoints": "--endpoint", "roles": "--role", "attempts": "--attempts",
     "candidates.count": "--candidates", "limits.minutes": "--max-minutes", "limits.calls": "--max-calls",
     "limits.tokens": "--max-tokens", "allow_remote": "--allow-remote", "workspace.in_place": "--in-place",
-    "workspace.base": "--base", "memory.enabled": "--no-memory",
+    "workspace.base": "--base", "memory.enabled": "--no-memory", "server": "--serve-gguf",
 }  # fmt: skip
 """Where an override's value comes from, for messages."""
 USERS_OWN: tuple[tuple[str, ...], ...] = (
-    ("allow_remote",), ("remote_hosts",), ("api_key",), ("verify", "network"), ("environment", "allow"),
+    ("allow_remote",), ("remote_hosts",), ("api_key",), ("verify", "network"), ("environment", "allow"), ("server",),
 )  # fmt: skip
 SHORT_NAMES = {
     "NIGHTSHIFT_ENDPOINT": "endpoints", "NIGHTSHIFT_CANDIDATES": "candidates.count",
@@ -166,13 +171,18 @@ def load(
     environ: Mapping[str, str],
     workspace: Path | None = None,
     explicit_file: Path | None = None,
+    *,
+    profile: bool = True,
 ) -> Config:
     """Overrides are flags by dotted key, e.g. {"limits.minutes": 10, "roles.builder": "qwen@localhost:8080"}.
 
-    A value of None means that the flag was not given. Raises ConfigError.
+    A value of None means that the flag was not given. The profile of a calibration is the lowest layer, unless it
+    is left out. Raises ConfigError.
     """
     config, sources = Config(), dict[Url, str]()
-    for layer in _layers(overrides, environ, workspace, explicit_file):
+    calibrated = paths(environ).profile
+    layers = [file_layer(calibrated)] if profile and calibrated.is_file() else []
+    for layer in (*layers, *_layers(overrides, environ, workspace, explicit_file)):
         config = _with_layer(config, layer)
         sources |= {url: layer.locate(key) for key, url in _urls(config) if url not in sources}
     for _, url in _urls(config):
@@ -181,7 +191,8 @@ def load(
 
 
 def public(config: Config) -> dict[str, Any]:
-    """The configuration as plain data for the trace, without the API key."""
+    """The configuration as plain data for the trace, without its secrets."""
+    config = replace(config, server=tuple(map(shown, config.server)))
     return {name: value for name, value in asdict(config).items() if name != "api_key"}
 
 
@@ -194,6 +205,8 @@ class Paths:
     environments: Path
     profiles: Path
     memory: Path
+    profile: Path
+    """What `doctor.py --calibrate --apply` writes."""
 
 
 def paths(environ: Mapping[str, str]) -> Paths:
@@ -206,6 +219,7 @@ def paths(environ: Mapping[str, str]) -> Paths:
         state / "environments",
         state / "profiles",
         data / "memory.db",
+        config / "profile.toml",
     )
 
 
@@ -232,12 +246,12 @@ def _layers(
         yield layer
     yield from _environment_layers(environ)
     given = {key: value for key, value in overrides.items() if value is not None}
-    for key in sorted(given, key=lambda key: key.startswith("roles.")):
+    for key in sorted(given, key=lambda key: (key != "server", key.startswith("roles."))):
         yield _line_layer(key, given[key], FLAGS.get(key) or FLAGS.get(key.split(".")[0], "command line"))
 
 
 def _refuse_users_own(layer: Layer) -> None:
-    """A checkout may be a stranger's: its file cannot open doors that lead out of this machine."""
+    """A checkout may be a stranger's: its file cannot open doors that lead out of this machine, or start programs."""
     for key in USERS_OWN:
         value: Any = layer.table
         for part in key:
@@ -278,7 +292,7 @@ def _settings(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, hint in get_type_hints(type(section)).items():
         if is_dataclass(hint):
             yield from _settings(getattr(section, name), f"{prefix}{name}.")
-        elif get_origin(hint) is not Mapping:
+        elif get_origin(hint) is not Mapping and not any(map(is_dataclass, get_args(hint))):
             yield prefix + name, hint
 
 
@@ -324,10 +338,19 @@ SERVERS: Mapping[str, Callable[[Mapping[str, str]], str | None]] = {
 
 
 def _with_layer(config: Config, layer: Layer) -> Config:
-    """A layer that names a model for all roles also outranks what lower layers said of the builder."""
-    if "model" in layer.table:
-        config = replace(config, roles={role: to for role, to in config.roles.items() if role != "builder"})
-    return Reader(BOUNDS, PARSERS).fill(config, layer)
+    """A layer that names what answers for all roles outranks what lower layers said of the builder too.
+
+    That is a model, or a server to be started, which also outranks servers of lower layers that run already.
+    """
+    reader, table = Reader(BOUNDS, PARSERS), dict(layer.table)
+    if "server" in table:
+        config = replace(config, server=servers_from(table.pop("server"), layer, reader))
+    serves_all = "server" in layer.table and not all(one.roles for one in config.server)
+    if "model" in table or serves_all:
+        others: dict[Role, tuple[RoleTarget, ...]]
+        others = {role: to for role, to in config.roles.items() if role != "builder"}
+        config = replace(config, roles=others, model="", endpoints=() if serves_all else config.endpoints)
+    return reader.fill(config, Layer(table, layer.locate))
 
 
 def _url(text: str) -> Url:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What is here to work with, and what is wrong with it: model servers, Python, git, make, the sandbox.
+"""What is here to work with, and what is wrong with it: model servers, memory, Python, git, make, the sandbox.
 
     python3 doctor.py                                   look for servers at the usual places
     python3 doctor.py --endpoint http://10.0.0.5:8080   look at this one
-    python3 doctor.py --json | jq '.findings[]'
+    python3 doctor.py --calibrate --apply               measure the models, write a profile
 
-Only looks: nothing is changed, installed or downloaded, and no model is asked to write anything.
+Without --probe and --calibrate it only looks: no model is asked to write anything. It never downloads a model.
 """
 
 from __future__ import annotations
@@ -22,33 +22,32 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
+import calibrating
 import config
+from nightshift.calibrate.findings import PROBE, Finding, of_memory, of_probe, of_server, of_target
+from nightshift.calibrate.machine import GB, Memory, ram_of_meminfo, vram_of_nvidia
 from nightshift.domain import Environment
 from nightshift.errors import ConfigError, ModelMissing, ModelServerError, SandboxUnavailable, ServerLoading
+from nightshift.llm.client import ask
 from nightshift.llm.discover import DEFAULT_URLS, survey
-from nightshift.llm.endpoint import Endpoint
+from nightshift.llm.endpoint import Endpoint, Target
+from nightshift.llm.expiry import minutes_left
+from nightshift.llm.profiles import Profiles
 from nightshift.llm.routing import routes
 from nightshift.sandbox.box import open_sandbox
 
-Level = Literal["ok", "warning", "problem"]
 OK, NO_SERVER, REFUSED = 0, 3, 5
-SMALL_CONTEXT = 16_384
+ONLY_CALIBRATING = ("models", "apply", "dry_run", "fresh", "max_minutes", "max_calls", "first_token")
 EXAMPLES = """examples:
   python3 doctor.py
-  python3 doctor.py --endpoint http://127.0.0.1:8080
-  python3 doctor.py --json
+  python3 doctor.py --endpoint http://127.0.0.1:8080 --json
+  python3 doctor.py --calibrate --dry-run
+  python3 doctor.py --calibrate --models qwen3-coder:30b,qwen2.5-coder:7b --max-minutes 60 --apply
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    level: Level
-    what: str
-    way_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,10 @@ class Scene:
     settings: config.Config
     servers: dict[str, Endpoint | ModelServerError]
     """By URL: what answers there, or why nothing does."""
+    memory: Memory = Memory()
+    unloaded_in: Mapping[str, Mapping[str, float]] | None = None
+    """URL -> loaded model -> minutes."""
+    probed: Sequence[Finding] = ()
 
     @property
     def endpoints(self) -> list[Endpoint]:
@@ -67,15 +70,32 @@ class Scene:
     def usable(self) -> bool:
         return not any(finding.level == "problem" for finding in check_roles(self))
 
+    @property
+    def targets(self) -> list[Target]:
+        """The models that roles use, each once."""
+        try:
+            chosen = routes(self.endpoints, self.settings.roles, self.settings.model)
+        except ModelServerError:
+            return []
+        return list(dict.fromkeys(target for targets in chosen.values() for target in targets))
+
 
 def main(argv: Sequence[str]) -> int:
     arguments = parser().parse_args(argv)
+    surplus = [name for name in ONLY_CALIBRATING if getattr(arguments, name) is not None]
+    if surplus and not arguments.calibrate:
+        raise ConfigError(f"--{surplus[0].replace('_', '-')} goes with --calibrate: add it")
+    flags = {
+        "endpoints": arguments.endpoint,
+        "allow_remote": arguments.allow_remote,
+        "limits.minutes": arguments.max_minutes,
+        "limits.calls": arguments.max_calls,
+    }
+    # A calibration starts from the user's own settings: from its own last result it would wander off.
+    settings = config.load(flags, os.environ, profile=not arguments.calibrate)
     if arguments.calibrate:
-        raise ConfigError("--calibrate is not available yet; without it doctor.py checks what is here")
-    flags = {"endpoints": arguments.endpoint, "allow_remote": arguments.allow_remote}
-    settings = config.load(flags, os.environ)
-    urls = settings.endpoints or DEFAULT_URLS
-    scene = Scene(settings, asyncio.run(survey(urls, api_key=settings.api_key)))
+        return calibrating.run(arguments, settings, machine_facts())
+    scene = asyncio.run(look(settings, probe=arguments.probe))
     findings = [finding for check in CHECKS for finding in check(scene)]
     sys.stdout.write(as_json(scene, findings) if arguments.json else as_text(findings))
     if not scene.usable:
@@ -94,9 +114,36 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("--endpoint", action="append", metavar="URL", help="look at this server only (repeatable)")
     add("--allow-remote", action="store_true", default=None, help="allow a server outside the own network")
-    add("--json", action="store_true", help="print the findings as JSON")
-    add("--calibrate", action="store_true", help="measure the models and write a profile (not available yet)")
+    add("--json", action="store_true", help="print what is found as JSON")
+    add("--probe", action="store_true", help="ask each model one tiny question: does it keep to a schema, think or not")
+    add("--calibrate", action="store_true", help="measure the models, choose one, propose a profile")
+    group = made.add_argument_group("with --calibrate")
+    add = group.add_argument
+    add("--models", metavar="A,B,C", help="models to try, in this order (default: what servers have, largest first)")
+    add("--max-minutes", type=float, metavar="M", help="stop after so long (default 120)")
+    add("--max-calls", type=int, metavar="N", help="stop after so many requests (default 200)")
+    add("--first-token", type=float, metavar="S", help="a model must begin its reply within this time (default 60)")
+    add("--fresh", action="store_true", default=None, help="measure again what was measured before")
+    add("--dry-run", action="store_true", default=None, help="print what would be measured and ask nobody")
+    add("--apply", action="store_true", default=None, help="write the profile: ~/.config/nightshift/profile.toml")
     return made
+
+
+async def look(settings: config.Config, *, probe: bool) -> Scene:
+    servers = await survey(settings.endpoints or DEFAULT_URLS, api_key=settings.api_key)
+    scene = Scene(settings, servers, memory_here())
+    unloaded_in = {endpoint.url: await minutes_left(endpoint) for endpoint in scene.endpoints}
+    probed = [finding for target in scene.targets for finding in await probed_by(target, settings)] if probe else []
+    return replace(scene, unloaded_in=unloaded_in, probed=probed)
+
+
+async def probed_by(target: Target, settings: config.Config) -> list[Finding]:
+    profiles, context = Profiles(), target.window(settings.generation.context)
+    try:
+        reply = await ask(target, PROBE, context=context, deadlines=settings.deadlines, profiles=profiles)
+    except ModelServerError as error:
+        return [Finding("warning", f"{target} does not answer the probe: {error}", "see the server's own log")]
+    return list(of_probe(target, reply, profiles.of(target)))
 
 
 def as_text(findings: Iterable[Finding]) -> str:
@@ -110,6 +157,7 @@ def as_json(scene: Scene, findings: Iterable[Finding]) -> str:
             "url": endpoint.url,
             "protocol": endpoint.protocol,
             "flavour": endpoint.flavour,
+            "build": endpoint.build,
             "models": list(endpoint.names),
             "slots": endpoint.slots,
             "context": endpoint.context,
@@ -124,12 +172,14 @@ def as_json(scene: Scene, findings: Iterable[Finding]) -> str:
     return json.dumps(found, indent=2) + "\n"
 
 
+# What is checked.
+
+
 def check_servers(scene: Scene) -> Iterator[Finding]:
     named = bool(scene.settings.endpoints)
     for found in scene.servers.values():
         if isinstance(found, Endpoint):
-            yield _server(found)
-            yield from _context(found, scene.settings.generation.context)
+            yield from of_server(found, scene.settings.generation.context)
         elif named or isinstance(found, ServerLoading):
             yield Finding("warning" if scene.endpoints else "problem", str(found))
     if not scene.endpoints and not named:
@@ -140,19 +190,11 @@ def check_servers(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def _server(endpoint: Endpoint) -> Finding:
-    size = f"{endpoint.context} tokens per slot" if endpoint.context else "context set by each request"
-    slots = f"{endpoint.slots} slot{'s' if endpoint.slots > 1 else ''}"
-    models = ", ".join(endpoint.names) or "no models"
-    protocol = f"{endpoint.flavour}, {endpoint.protocol} protocol"
-    return Finding("ok", f"{endpoint.url}: {protocol}, {slots}, {size}; {models}")
-
-
-def _context(endpoint: Endpoint, asked: int) -> Iterator[Finding]:
-    window = endpoint.window(asked)
-    if window < SMALL_CONTEXT:
-        way_out = f"give each slot at least {SMALL_CONTEXT} tokens; the slots of llama-server share what -c says"
-        yield Finding("warning", f"{endpoint.url}: a context of {window} tokens is small for whole files", way_out)
+def check_models(scene: Scene) -> Iterator[Finding]:
+    unloaded_in = scene.unloaded_in or {}
+    for target in scene.targets:
+        yield from of_target(target, scene.settings.generation.context, unloaded_in.get(target.endpoint.url, {}))
+    yield from scene.probed
 
 
 def check_roles(scene: Scene) -> Iterator[Finding]:
@@ -163,7 +205,9 @@ def check_roles(scene: Scene) -> Iterator[Finding]:
     try:
         chosen = routes(scene.endpoints, scene.settings.roles, scene.settings.model)
     except ModelServerError as error:
-        way_out = "pull or load a model first" if isinstance(error, ModelMissing) else "start that server"
+        profile = config.paths(os.environ).profile
+        settings = f", or change what {profile} says" if profile.exists() else ""
+        way_out = f"pull or load a model first{settings}" if isinstance(error, ModelMissing) else "start that server"
         yield Finding("problem", str(error), way_out)
         return
     by_model: dict[str, list[str]] = {}
@@ -173,13 +217,24 @@ def check_roles(scene: Scene) -> Iterator[Finding]:
         yield Finding("ok", f"{model}: {', '.join(roles)}")
 
 
+def check_memory(scene: Scene) -> Iterator[Finding]:
+    here = frozenset(name for endpoint in scene.endpoints for name in endpoint.names)
+    yield from of_memory(scene.memory, scene.settings.generation.context, here)
+
+
+def check_profile(scene: Scene) -> Iterator[Finding]:
+    file = config.paths(os.environ).profile
+    if file.exists():
+        yield Finding("ok", f"the profile of a calibration is in use: {file}", "remove that file to be rid of it")
+
+
 def check_python(scene: Scene) -> Iterator[Finding]:
     """ensure_venv has already refused one that is too old."""
     yield Finding("ok", f"Python {platform.python_version()} ({sys.executable})")
 
 
 def check_git(scene: Scene) -> Iterator[Finding]:
-    version = _version_of("git")
+    version = first_line_of("git", "--version")
     if version:
         yield Finding("ok", version)
     else:
@@ -187,7 +242,7 @@ def check_git(scene: Scene) -> Iterator[Finding]:
 
 
 def check_make(scene: Scene) -> Iterator[Finding]:
-    version = _version_of("make")
+    version = first_line_of("make", "--version")
     if version:
         yield Finding("ok", version)
     else:
@@ -211,26 +266,64 @@ def check_sandbox(_: Scene) -> Iterator[Finding]:
     except SandboxUnavailable as error:
         yield Finding("problem", "no sandbox can be had here, so no generated code would be run", str(error))
         return
-    yield Finding("ok", f"sandbox: {box.isolation}")
+    if box.isolation.startswith("weaker"):
+        yield Finding("warning", f"sandbox: {box.isolation}", "docs/sandbox.md says what this tier lets happen")
+    else:
+        yield Finding("ok", f"sandbox: {box.isolation}")
     box.close()
-
-
-def _version_of(program: str) -> str:
-    if not shutil.which(program):
-        return ""
-    done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
-    return done.stdout.partition("\n")[0].strip()
 
 
 CHECKS: tuple[Callable[[Scene], Iterable[Finding]], ...] = (
     check_servers,
+    check_models,
     check_roles,
+    check_memory,
+    check_profile,
     check_python,
     check_git,
     check_make,
     check_disk,
     check_sandbox,
 )
+
+
+# What this machine is.
+
+
+def memory_here() -> Memory:
+    meminfo = Path("/proc/meminfo")
+    told = meminfo.read_text() if meminfo.exists() else ""
+    ram = ram_of_meminfo(told) if told else int(first_line_of("sysctl", "-n", "hw.memsize") or 0)
+    gpus = lines_of("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits")
+    return Memory(ram, vram_of_nvidia(gpus))
+
+
+def machine_facts() -> dict[str, str]:
+    """What a recipe names; memory in GB, because its last megabytes differ from one start to the next."""
+    memory = memory_here()
+    return {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cores": str(os.cpu_count()),
+        "main memory": f"{memory.ram / GB:.0f} GB",
+        "GPU memory": f"{memory.vram / GB:.0f} GB",
+    }
+
+
+def first_line_of(*command: str) -> str:
+    return next(iter(lines_of(*command)), "").strip()
+
+
+def lines_of(*command: str) -> list[str]:
+    """What the command prints; nothing when there is no such command or it fails."""
+    if not shutil.which(command[0]):
+        return []
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired:
+        return []
+    return done.stdout.splitlines() if done.returncode == 0 else []
+
 
 if __name__ == "__main__":
     run_program(main)

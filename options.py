@@ -16,6 +16,7 @@ from typing import Any
 from config import Config, load, paths
 from nightshift.domain import Plan, Task
 from nightshift.errors import ConfigError, TaskError
+from nightshift.llm.flags import check
 from nightshift.records import find_run, from_json, read_trace
 from nightshift.workspace import fresh_folder
 
@@ -51,7 +52,7 @@ FLAGS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--endpoint", {"metavar": "URL", "action": "append"}, "a model server, with or without /v1; repeatable"),
     ("--model", {"metavar": "NAME"}, "the model for every role that has none of its own"),
     ("--role", {"metavar": "ROLE=MODEL[@URL]", **REPEATABLE}, "a model for one role; repeatable"),
-    ("--serve-gguf", {"metavar": "FILE"}, "start llama-server on this model file (not available yet)"),
+    ("--serve-gguf", {"metavar": "FILE"}, "start your llama-server on this model file, for this run"),
     ("--allow-remote", {**SWITCH, "default": None}, "allow model servers outside private networks"),
     ("--attempts", {"metavar": "N", "type": int}, "attempts before giving up (default 3)"),
     ("--candidates", {"metavar": "N", "type": int}, "source candidates for a file (default 3)"),
@@ -100,8 +101,6 @@ class Order:
 def read_order(argv: Sequence[str], environ: Mapping[str, str]) -> Order:
     """Raises ConfigError and TaskError."""
     options = parser().parse_args(argv)
-    if options.serve_gguf:
-        raise ConfigError("--serve-gguf is not available yet: start `llama-server -m FILE` yourself, it will be found")
     given, prompt = _overrides(options), _task_text(options)
     workspace = _workspace(options, prompt)
     resume = find_run(workspace, options.resume) if options.resume is not None else None
@@ -114,6 +113,9 @@ def read_order(argv: Sequence[str], environ: Mapping[str, str]) -> Order:
         )
     config_file = str(Path(options.config).absolute()) if options.config else earlier.get("config_file")
     config = load(overrides, environ, workspace, Path(config_file) if config_file else None)
+    demo = options.demo or bool(earlier.get("demo"))
+    if not demo or options.record_tape:
+        check(config.server)
     asked = [*config.verify.commands, *options.verify]
     task = {"prompt": prompt, "verify": [], **earlier.get("task", {})}
     verify = tuple(dict.fromkeys([*task["verify"], *asked]))
@@ -123,7 +125,7 @@ def read_order(argv: Sequence[str], environ: Mapping[str, str]) -> Order:
         workspace=workspace,
         overrides=overrides,
         resume=resume,
-        demo=options.demo or bool(earlier.get("demo")),
+        demo=demo,
         record_tape=options.record_tape,
         config_file=config_file,
         merge=options.merge or bool(earlier.get("merge")),
@@ -159,7 +161,9 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
         if not found:
             raise ConfigError(f"--role {text}: write ROLE=MODEL or ROLE=MODEL@URL")
         roles.setdefault(f"roles.{role}", []).append(target)
+    gguf = options.serve_gguf and str(Path(options.serve_gguf).expanduser().absolute())
     flags = {
+        "server": [{"file": gguf}] if gguf else None,
         "attempts": options.attempts,
         "candidates.count": options.candidates,
         "limits.minutes": options.max_minutes,

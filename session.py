@@ -29,6 +29,7 @@ from nightshift.domain import (
     ExitReason,
     Plan,
     Recorder,
+    Role,
     RunResult,
     Sandbox,
     Task,
@@ -38,6 +39,8 @@ from nightshift.domain import (
 from nightshift.errors import BudgetExceeded, ModelServerError, NightshiftError, Refused, SandboxUnavailable
 from nightshift.limits import Budget
 from nightshift.llm.connect import connect
+from nightshift.llm.managed import ManagedServers
+from nightshift.llm.profiles import Profiles
 from nightshift.llm.tape import TapeModel
 from nightshift.plan import proof_words
 from nightshift.prompting import bullets
@@ -94,6 +97,9 @@ class Session:
         self._terminated = False
         self._recalled: tuple[int, ...] = ()
         """Lessons shown to the planner."""
+        self._thinkers: frozenset[Role] = frozenset()
+        self._figures: Callable[[], Mapping[str, int]] = dict
+        self._profiles = Profiles()
         self._boxes: dict[tuple[str, ...], Sandbox] = {}
         self._environment: Environment | None = None
         settings = order.config.workspace
@@ -111,6 +117,13 @@ class Session:
         shown = {**environ, "NO_COLOR": "1"} if order.config.colour == "never" else environ
         self._console = Console(sys.stderr, quiet=order.quiet, verbose=order.verbose, environ=shown)
         self.trace = self._open_trace()
+        self._servers = ManagedServers(
+            order.config.server,
+            logs=self.trace.run_dir,
+            context=order.config.generation.context,
+            environ=environ,
+            api_key=order.config.api_key,
+        )
 
     def _open_trace(self) -> Trace:
         run_dir = self.workspace.runs / self.id
@@ -133,7 +146,12 @@ class Session:
             self._record_start({})
             raise
         await asyncio.to_thread(self._record_start, models)
-        settings = Settings({role: config.sampling_for(role) for role in ROLES}, config.candidates.format_retries)
+        settings = Settings(
+            {role: config.sampling_for(role) for role in ROLES},
+            config.candidates.format_retries,
+            self._thinkers if config.switches.thinking else frozenset(),
+            config.generation.think_tokens,
+        )
         agents = Agents(RecordedModel(model, self.trace, meter), self.trace, settings)
         return Doors(agents, self.trace, self._site())
 
@@ -162,6 +180,7 @@ class Session:
             unsafe=self.order.unsafe,
             version=VERSION,
         )
+        self._servers.record_to(self.trace)
         if refused:
             raise refused
 
@@ -169,18 +188,32 @@ class Session:
         config = self.order.config
         if self.order.demo and not self.order.record_tape:
             return TapeModel.from_file(DEMO / "tape.jsonl", delay=DEMO_DELAY), dict.fromkeys(ROLES, TAPE_MODEL)
+        if self._servers.names:
+            self._console.say(f"starting  llama-server for {', '.join(self._servers.names)}")
+        await self._servers.start()
         connection = await connect(
-            config.endpoints,
-            config.roles,
+            (*config.endpoints, *self._servers.urls),
+            {**self._servers.roles(alone=not (config.model or config.endpoints)), **config.roles},
             model=config.model,
             api_key=config.api_key,
             patience=config.deadlines.first_token,
+            devices=self._servers.devices,
         )
         for url, error in connection.dead.items():
             self.trace.record(
                 "fault", "connect", role="", attempt=0, endpoint=url, fault=error.fault, message=str(error)
             )
-        pool = connection.pool(meter, context=config.generation.context, deadlines=config.deadlines)
+        self._profiles = Profiles.load(self.paths.profiles / "learned.json")
+        if self._profiles.note:
+            self._console.say(self._profiles.note)
+        pool = connection.pool(
+            meter,
+            context=config.generation.context,
+            deadlines=config.deadlines,
+            profiles=self._profiles,
+            switches=config.switches,
+        )
+        self._thinkers, self._figures = connection.thinkers(), pool.figures
         return pool, connection.models()
 
     def _site(self) -> Site:
@@ -266,6 +299,7 @@ class Session:
         finally:
             for box in self._boxes.values():
                 box.close()
+            self._servers.stop()
 
     def _finish(self, result: RunResult) -> int:
         """Delivers what was proved, learns from it, and writes the ending; the result file comes last."""
@@ -285,8 +319,9 @@ class Session:
             message=result.message,
             workspace=str(self.workspace.path),
             seconds=round(elapsed_of(self.trace.records()), 1),
-            counters={"replayed": self.trace.replayed},
+            counters={"replayed": self.trace.replayed, **self._figures()},
         )
+        self._profiles.save(self.paths.profiles / "learned.json")
         told = write_ending(self.trace.run_dir, self.trace.records(), selfplay=self.order.config.selfplay)
         self._console.say(f"report  {self.trace.run_dir / 'report.html'}")
         if self.order.as_json:

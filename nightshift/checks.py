@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from nightshift.domain import (
+    Channel,
     CommandCheck,
     Criterion,
     CriterionResult,
@@ -16,6 +17,7 @@ from nightshift.domain import (
     ScriptCheck,
     ShellCheck,
     TestReport,
+    TestResult,
     TestsCheck,
     Tree,
 )
@@ -77,9 +79,9 @@ def _as_words(text: str) -> re.Pattern[str]:
 def _by_script(criterion: Criterion, code: str, tree: Tree, sandbox: Sandbox, limits: ExecLimits) -> CriterionResult:
     # Through the channel of tests, not by exit code: code under test that ends the process would look like success.
     text = f"{code}\n\n\ndef test_the_script_reached_its_end():\n    pass\n"
-    report = sandbox.test(tree.with_text(SCRIPT, text), (SCRIPT,), limits=limits)
+    report = sandbox.test(tree.with_text(SCRIPT, text), (SCRIPT,), limits=limits, confirm=True)
     evidence = "it ran to its end" if report.passed else of_report(report)
-    return CriterionResult(criterion, report.passed, "cold", evidence)
+    return CriterionResult(criterion, report.passed, channel_of(report.results), evidence)
 
 
 def judge_by_tests(criterion: Criterion, check: TestsCheck, report: TestReport | None) -> CriterionResult:
@@ -100,7 +102,12 @@ def judge_by_tests(criterion: Criterion, check: TestsCheck, report: TestReport |
         evidence = f"these tests did not run: {', '.join(sorted(missing))}"
     else:
         evidence = "\n\n".join(map(of_test, failed[:5])) or f"{len(found)} tests passed"
-    return CriterionResult(criterion, bool(wanted) and not missing and not failed, "cold", evidence)
+    return CriterionResult(criterion, bool(wanted) and not missing and not failed, channel_of(found), evidence)
+
+
+def channel_of(results: Sequence[TestResult]) -> Channel:
+    """As strong as the weakest of them."""
+    return "oracle" if results and all(result.channel == "oracle" for result in results) else "cold"
 
 
 def base_node(node: str) -> str:

@@ -76,7 +76,9 @@ def judge(
     excused = _excused(plan, user_tests)
     standing = tuple(path for path in user_tests.files if path not in excused)
     wanted = ((_as_it_was(clean, user_tests), standing), (clean, accepted.files))
-    reports = [sandbox.test(where, files, limits=test_limits or limits) for where, files in wanted if files]
+    reports = [
+        sandbox.test(where, files, limits=test_limits or limits, confirm=True) for where, files in wanted if files
+    ]
     report = _without(_united(reports), excused.keys()) if reports else None
     results = tuple(_result(criterion, report, clean, sandbox, limits, network) for criterion in plan.criteria)
     return Verdict(

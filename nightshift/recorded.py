@@ -109,12 +109,18 @@ class RecordedSandbox:
         return result
 
     def test(
-        self, tree: Tree, nodes: Sequence[str], *, limits: ExecLimits | None = None, stop_early: bool = False
+        self,
+        tree: Tree,
+        nodes: Sequence[str],
+        *,
+        limits: ExecLimits | None = None,
+        stop_early: bool = False,
+        confirm: bool = False,
     ) -> TestReport:
-        key = _key("test", tree, nodes, limits, stop_early)
+        key = _key("test", tree, nodes, limits, stop_early, confirm)
         if fields := self._recorder.recall("executed", "sandbox", key):
             return from_json(TestReport, fields["result"])
-        report = self._inner.test(tree, nodes, limits=limits, stop_early=stop_early)
+        report = self._inner.test(tree, nodes, limits=limits, stop_early=stop_early, confirm=confirm)
         self._recorder.record("executed", "sandbox", key=key, what="test", result=as_json(report))
         return report
 
@@ -122,6 +128,6 @@ class RecordedSandbox:
         self._inner.close()
 
 
-def _key(what: str, tree: Tree, words: Sequence[str], limits: ExecLimits | None, flag: bool) -> str:
-    question = [what, sorted(tree.texts.items()), list(words), asdict(limits) if limits else None, flag]
+def _key(what: str, tree: Tree, words: Sequence[str], limits: ExecLimits | None, *flags: bool) -> str:
+    question = [what, sorted(tree.texts.items()), list(words), asdict(limits) if limits else None, *flags]
     return hashlib.sha256(json.dumps(question, ensure_ascii=True).encode()).hexdigest()

@@ -40,12 +40,12 @@ T = TypeVar("T")
 
 KINDS = frozenset({
     "run_started", "explored", "planned", "accepted", "asked", "call", "evaluation", "selected", "executed", "verdict",
-    "diagnosis", "cascade", "repair", "splice", "guard", "policy", "fault", "resumed", "delivered",
+    "diagnosis", "cascade", "repair", "splice", "guard", "policy", "fault", "server", "resumed", "delivered",
     "kept", "learned", "run_finished",
 })  # fmt: skip
 
 # What each part of a resumed run may tell again; the rest happened once for each record of it.
-_RETOLD = KINDS - {"run_started", "resumed", "asked", "call", "fault", "executed"}
+_RETOLD = KINDS - {"run_started", "resumed", "asked", "call", "fault", "server", "executed"}
 _CONCLUDED = ("passed", "failed", "limit")
 
 

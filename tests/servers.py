@@ -23,6 +23,7 @@ Kind = Literal["ollama", "llama", "generic"]
 Fault = Literal[
     "",
     "silent",
+    "lost",
     "hang",
     "stall",
     "drop",
@@ -32,17 +33,20 @@ Fault = Literal[
     "error",
     "malformed",
     "drip",
+    "trickle",
     "endless",
 ]
 GENERATION = {"ollama": "/api/chat", "llama": "/v1/chat/completions", "generic": "/v1/chat/completions"}
 
+COUNTING = {"llama": "/v1/chat/completions/input_tokens", "generic": "/tokenize"}
+
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. Faults: `silent` accepts and says nothing, `hang` sends headers and no more, `stall` stops
-    half-way, `drop` closes half-way, `no_end` leaves the end out, `no_done` its last line and `no_reason` its
-    first, `error` and `malformed` put such a line half-way, `drip` sends pings without text, `endless` repeats
-    the text for ever."""
+    """One answer. Faults: `silent` accepts and says nothing, `lost` does so while none of its slots is at work,
+    `hang` sends headers and no more, `stall` stops half-way, `drop` closes half-way, `no_end` leaves the end out,
+    `no_done` its last line and `no_reason` its first, `error` and `malformed` put such a line half-way, `drip`
+    sends pings without text, `trickle` sends a piece now and then, `endless` repeats the text for ever."""
 
     text: str = ""
     reasoning: str = ""
@@ -61,6 +65,11 @@ class Reply:
     """Characters sent at once."""
     delay: float = 0.0
     """Seconds before the first piece."""
+    middle: bytes = b""
+    """Sent as it is, half-way through the text."""
+    prefill_seconds: float = 0.0
+    """Reported for reading the prompt, as `decode_seconds` for writing the reply; 0: the server does not time itself."""
+    decode_seconds: float = 0.0
 
 
 LOADING = Reply(status=503, error="Loading model", error_type="unavailable_error")
@@ -140,8 +149,14 @@ class ScriptedServer(Served):
         loading: int = 0,
         api_key: str = "",
         capabilities: Sequence[str] = ("completion",),
+        counts: Callable[[Asked], int] | None = None,
+        allocated: int = 0,
     ) -> None:
-        """`loading` is the number of requests, of any kind, that are answered with 503 first."""
+        """`loading` is the number of requests, of any kind, that are answered with 503 first.
+
+        `counts` says how many tokens a prompt has, where the server can tell; `allocated` is the context that an
+        Ollama has loaded its models with, none of them when it is 0 and nothing is asked.
+        """
         super().__init__(partial(_Handler, self))
         self.protocol: Kind = protocol
         self.reply = reply
@@ -151,6 +166,8 @@ class ScriptedServer(Served):
         self.loading = loading
         self.api_key = api_key
         self.capabilities = tuple(capabilities)
+        self.counts = counts
+        self.allocated = allocated
         self.requests: list[Asked] = []
         self.seen: list[str] = []
         """Every request as "METHOD /path"."""
@@ -160,12 +177,14 @@ class ScriptedServer(Served):
         """Streams that the client closed before their end."""
         self.lock = threading.Lock()
 
-    def get(self, path: str) -> dict[str, Any] | None:
-        routes: dict[Kind, dict[str, Callable[[], dict[str, Any]]]] = {
+    def get(self, path: str) -> Any:
+        """JSON; None for a path there is not."""
+        routes: dict[Kind, dict[str, Callable[[], Any]]] = {
             "ollama": {
                 "/": lambda: {"status": "Ollama is running"},
                 "/api/version": lambda: {"version": "0.33.0"},
                 "/api/tags": self._tags,
+                "/api/ps": self._ps,
                 "/v1/models": self._openai_models,
             },
             "llama": {
@@ -199,8 +218,13 @@ class ScriptedServer(Served):
             "build_info": "b1-scripted",
         }
 
-    def _slots(self) -> dict[str, Any]:
-        return {"slots": [{"id": i, "is_processing": i < self.active} for i in range(self.slots)]}
+    def _slots(self) -> list[dict[str, Any]]:
+        return [{"id": i, "is_processing": i < self.active} for i in range(self.slots)]
+
+    def _ps(self) -> dict[str, Any]:
+        context = {"context_length": self.allocated} if self.allocated else {}
+        loaded = self.models if self.allocated or self.active else ()
+        return {"models": [{"name": name, "model": name, **context} for name in loaded]}
 
     def _openai_models(self) -> dict[str, Any]:
         extra = {"max_model_len": self.context} if self.protocol == "generic" else {}
@@ -228,6 +252,10 @@ class _Handler(BaseHTTPRequestHandler):
         asked = Asked(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         asked.headers = dict(self.headers)
         if self._turned_away():
+            return
+        count = self.script.counts
+        if count and self.path == COUNTING.get(self.script.protocol):
+            self._json(200, {"input_tokens" if self.script.protocol == "llama" else "count": count(asked)})
             return
         if self.path != GENERATION[self.script.protocol]:
             self._refuse(Reply(status=404, error="File Not Found"))
@@ -270,8 +298,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, asked: Asked, reply: Reply) -> None:
         self.script.stopping.wait(reply.delay)
-        if reply.fault == "silent":
+        if reply.fault in ("silent", "lost"):
+            self.script.active -= reply.fault == "lost"
             self.script.stopping.wait(60)
+            self.script.active += reply.fault == "lost"
             self.close_connection = True
         elif reply.status != 200:
             self._refuse(reply)
@@ -292,8 +322,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._never(b": ping\n\n" if reply.fault == "drip" and not ollama else b"")
         elif reply.fault in ("", "no_done", "no_reason"):
             end = {"": ending, "no_done": ending[:-1], "no_reason": ending[1:]}[reply.fault]
-            self._chunk(b"".join([*beginning, *pieces, *end]))
+            half = len(pieces) // 2
+            self._chunk(b"".join([*beginning, *pieces[:half], reply.middle, *pieces[half:], *end]))
             self._finish()
+        elif reply.fault == "trickle":
+            for piece in beginning + 1000 * pieces:
+                self._chunk(piece)
+                self.script.stopping.wait(0.02)
         else:
             self._chunk(b"".join([*beginning, *pieces[: len(pieces) // 2]]))
             self._misbehave(reply, pieces)
@@ -344,7 +379,7 @@ Stream = tuple[list[bytes], list[bytes], list[bytes]]
 
 
 def _ollama_stream(asked: Asked, reply: Reply, prompt_tokens: int) -> Stream:
-    common = {"model": reply.model or asked["model"], "created_at": "2026-01-01T00:00:00Z"}
+    common = {"model": asked["model"] if reply.model is None else reply.model, "created_at": "2026-01-01T00:00:00Z"}
 
     def line(message: dict[str, str], **more: Any) -> bytes:
         return (
@@ -355,14 +390,20 @@ def _ollama_stream(asked: Asked, reply: Reply, prompt_tokens: int) -> Stream:
     pieces = thoughts + [line({"content": piece}) for piece in _pieces(reply.text, reply.piece)]
     counts = {
         "prompt_eval_count": prompt_tokens,
+        "prompt_eval_duration": int(reply.prefill_seconds * 1e9),
         "eval_count": len(reply.text) // 4 + 1,
+        "eval_duration": int(reply.decode_seconds * 1e9),
         "total_duration": 5_000_000,
     }
     return [], pieces, [line({"content": ""}, done=True, done_reason=reply.stop, **counts)]
 
 
 def _openai_stream(asked: Asked, reply: Reply, prompt_tokens: int) -> Stream:
-    common = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": reply.model or asked["model"]}
+    common = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "model": asked["model"] if reply.model is None else reply.model,
+    }
 
     def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
@@ -377,7 +418,9 @@ def _openai_stream(asked: Asked, reply: Reply, prompt_tokens: int) -> Stream:
         "completion_tokens": len(reply.text) // 4 + 1,
         "prompt_tokens_details": details,
     }
-    last = b"data: " + json.dumps({"choices": [], "usage": usage, **common}).encode() + b"\n\n"
+    timings = {"prompt_ms": reply.prefill_seconds * 1e3, "predicted_ms": reply.decode_seconds * 1e3}
+    timed = {"timings": timings} if reply.decode_seconds else {}
+    last = b"data: " + json.dumps({"choices": [], "usage": usage, **timed, **common}).encode() + b"\n\n"
     return [role, role, b": ping\n\n"], pieces, [event({}, reply.stop), last, b"data: [DONE]\n\n"]
 
 

@@ -21,14 +21,22 @@ LEVELS = (
     ("llm", "sandbox", "workspace", "report", "dataset", "selfplay", "recorded", "checks", "plan", "diagnosis"),
     ("acceptance",),
     ("judge",),
-    ("search",),
+    ("search", "calibrate"),
 )
 """Rooms from the ground up: a room imports its own level's or a lower one's."""
 
 DOORS = {
     "httpx": ("nightshift/llm/", "nightshift/bootstrap.py"),
-    "subprocess": ("nightshift/sandbox/", "nightshift/workspace", "doctor.py", "benchmark.py", "nightly.py"),
-    "sqlite3": ("memory.py",),
+    "subprocess": (
+        "nightshift/sandbox/",
+        "nightshift/workspace",
+        "nightshift/llm/process.py",
+        "nightshift/llm/keeper.py",
+        "doctor.py",
+        "benchmark.py",
+        "nightly.py",
+    ),
+    "sqlite3": ("memory.py", "nightshift/calibrate/trials.py"),
     "argparse": tuple(path.name for path in SCRIPTS),
     "pytest": ("nightshift/sandbox/",),
 }
@@ -114,7 +122,7 @@ def test_no_module_hides_the_standard_library() -> None:
 
 def test_nothing_depends_on_what_is_not_declared() -> None:
     own = {path.stem for path in SCRIPTS} | {"nightshift"}
-    allowed = own | set(sys.stdlib_module_names) | {"httpx", "pytest", "_pytest"}
+    allowed = own | set(sys.stdlib_module_names) | {"httpx", "pytest", "_pytest", "benchmarks"}
     for path in (*PACKAGE, *SCRIPTS):
         foreign = {name.split(".")[0] for name in imports(path)} - allowed
         assert not foreign, f"{name_of(path)} imports {foreign}"

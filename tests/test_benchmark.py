@@ -20,6 +20,8 @@ def benchmark(scenario: Scenario, tmp_path: Path) -> dict[str, object]:
             "--endpoint",
             server.url,
             "--json",
+            "--out",
+            str(tmp_path / "results"),
             cwd=tmp_path,
             home=tmp_path / "home",
             program="benchmark.py",
@@ -27,6 +29,7 @@ def benchmark(scenario: Scenario, tmp_path: Path) -> dict[str, object]:
         out, err = process.communicate(timeout=120)
     assert out, err
     told: dict[str, object] = json.loads(out)
+    assert json.loads((tmp_path / "results" / "quick.json").read_text()) == told
     return told
 
 

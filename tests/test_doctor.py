@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from servers import ScriptedServer, refused_url
+from servers import Reply, ScriptedServer, refused_url
+
+from nightshift.calibrate.findings import of_memory
+from nightshift.calibrate.machine import GB, KNOWN, SOURCE, Memory, fitting, ram_of_meminfo, vram_of_nvidia
 
 DOCTOR = Path(__file__).parents[1] / "doctor.py"
 
@@ -45,6 +49,7 @@ def test_json_says_the_same_to_programs(run):
             "url": server.url,
             "protocol": "ollama",
             "flavour": "ollama",
+            "build": "0.33.0",
             "models": ["coder:7b"],
             "slots": 1,
             "context": None,
@@ -84,10 +89,135 @@ def test_a_public_address_is_refused(run):
     assert "192.0.2.1" in done.stderr
 
 
-def test_calibrating_is_not_there_yet_and_says_so(run):
-    done = run("--calibrate")
+@pytest.mark.parametrize("flag", ["--apply", "--max-calls=3"])
+def test_flags_of_a_calibration_go_with_it(run, flag):
+    done = run(flag)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "not available yet" in done.stderr
+    assert "goes with --calibrate" in done.stderr
+
+
+def test_calibrating_nothing_is_exit_3(run):
+    url = refused_url()
+    done = run("--calibrate", "--endpoint", url)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert url in done.stderr
+
+
+class Telling(ScriptedServer):
+    """An Ollama that tells what it has loaded."""
+
+    loaded: dict[str, object] | None = None
+
+    def get(self, path: str) -> dict[str, object] | None:
+        return {"models": [self.loaded]} if path == "/api/ps" else super().get(path)
+
+
+def test_what_ollama_has_loaded_is_told_with_the_way_out(run):
+    with Telling("ollama") as server:
+        soon = (datetime.now(UTC) + timedelta(minutes=4)).isoformat()
+        server.loaded = {
+            "model": "coder:7b",
+            "size": 8_000_000_000,
+            "size_vram": 6_000_000_000,
+            "context_length": 4096,
+            "expires_at": soon,
+        }
+        told = run("--endpoint", server.url)
+        assert server.requests == []
+    assert told.returncode == 0
+    for words in (
+        "context asked 32768, allocated 4096",
+        "loaded with 4096 tokens",
+        "OLLAMA_CONTEXT_LENGTH=32768",
+        "25 % on the CPU: 6.0 of 8.0 GB",
+        "unloaded in 4 min",
+        "OLLAMA_KEEP_ALIVE",
+    ):
+        assert words in told.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["ollama", "llama", "generic"])
+def test_a_probe_is_one_tiny_question_to_each_model_and_only_when_asked_for(run, protocol):
+    with ScriptedServer(protocol, lambda asked: '{"ready": true}', models=["coder:7b"]) as server:
+        run("--endpoint", server.url)
+        assert server.requests == []
+        told = run("--probe", "--endpoint", server.url)
+        (asked,) = server.requests
+    assert "kept to a JSON schema" in told.stdout
+    assert asked.get("max_tokens") or asked["options"]["num_predict"] <= 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "reply, words",
+    [
+        ("Sure, I am ready!", "answered the probe with something else"),
+        ('{"ready": "yes"}', "answered the probe with something else"),
+        (Reply('{"ready": true}', reasoning="Hm."), "thinks although it is told not to"),
+        (Reply(status=404, error="no"), "does not answer the probe"),
+    ],
+)
+def test_what_a_probe_shows_is_a_warning(run, reply, words):
+    with ScriptedServer("llama", lambda asked: reply) as server:
+        told = run("--probe", "--endpoint", server.url)
+    assert told.returncode == 0
+    assert words in told.stdout
+
+
+def test_a_profile_that_names_a_model_gone_is_told(run, tmp_path):
+    profile = tmp_path / ".config" / "nightshift" / "profile.toml"
+    profile.parent.mkdir(parents=True)
+    profile.write_text('model = "gone:7b"\n')
+    with ScriptedServer("ollama", models=["coder:7b"]) as server:
+        told = run("--endpoint", server.url)
+    assert told.returncode == 3
+    assert "gone:7b" in told.stdout
+    assert f"or change what {profile} says" in told.stdout
+
+
+MEMINFO = "MemTotal:       16314060 kB\nMemFree:         1000 kB\n"
+
+
+def test_memory_is_read_from_what_the_system_says():
+    assert ram_of_meminfo(MEMINFO) == 16_314_060 * 1024
+    assert ram_of_meminfo("nothing") == 0
+    assert vram_of_nvidia(["24564", " 24564 ", "[N/A]", ""]) == 2 * 24_564 << 20
+
+
+@pytest.mark.parametrize(
+    "memory, first",
+    [
+        (Memory(16 * GB), "qwen2.5-coder:7b"),
+        (Memory(8 * GB), "qwen2.5-coder:3b"),
+        (Memory(32 * GB, 24 * GB), "gpt-oss:20b"),
+        (Memory(64 * GB, 48 * GB), "qwen2.5-coder:32b"),
+        (Memory(1 * GB), None),
+    ],
+    ids=str,
+)
+def test_the_largest_known_models_that_fit_are_named_with_their_commands(memory, first):
+    told = list(of_memory(memory, 32_768, frozenset()))
+    if first is None:
+        assert [finding.level for finding in told] == ["warning"]
+        return
+    assert first in told[0].what
+    assert f"`ollama pull {first}`" in told[0].way_out
+    assert "`llama-server -hf " in told[0].way_out
+    assert SOURCE in told[0].way_out
+    assert len(told) <= 2
+
+
+def test_a_model_that_is_here_is_not_advised():
+    (told, *_) = of_memory(Memory(16 * GB), 32_768, frozenset({"qwen2.5-coder:7b"}))
+    assert told.way_out == ""
+    assert "it is here" in told.what
+
+
+def test_every_known_model_that_fits_is_smaller_than_the_memory():
+    assert [model.ollama for model in fitting(10**12, 32_768)] == [model.ollama for model in KNOWN]
+    assert all(model.needs(32_768) <= 10 * GB for model in fitting(10 * GB, 32_768))
+    assert not fitting(0, 1024)
 
 
 def test_help_has_examples(run):

@@ -1,56 +1,59 @@
-"""One request to one scripted server: every fault it can have, over both protocols, on a real socket."""
+"""One request to one scripted server, on a real socket. Its faults have a table of their own: test_llm_faults.py."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
-from servers import LOADING, Reply, ScriptedServer, refused_url
+from servers import COUNTING, Asked, Reply, ScriptedServer, refused_url, sequence
 
 from nightshift.domain import Completion, Message, Request, SamplingParams
-from nightshift.errors import (
-    BadRequest,
-    ContextExceeded,
-    ModelMissing,
-    ServerLoading,
-    ServerOverloaded,
-    StreamBroken,
-    Unreachable,
-)
-from nightshift.llm.client import MAX_REPLY, Deadlines, Runaway, ask, repeats
+from nightshift.errors import ContextExceeded, ModelMissing, StreamBroken, Unreachable
+from nightshift.llm.client import MAX_REPLY, Deadlines, Runaway, ask
 from nightshift.llm.discover import probe
-from nightshift.llm.endpoint import Endpoint
+from nightshift.llm.endpoint import Endpoint, Target
+from nightshift.llm.profiles import Profiles
+from nightshift.llm.stream import repeats
 
 PROTOCOLS = ["ollama", "llama", "generic"]
+LONG = "def f(x): return x\n" * 2000
 CODE = "def f(x):\n    return '}}}}' + '00000000' + x  # é 漢 \U0001f600\n" * 30
 REQUEST = Request("builder", "build/a.py/candidate-1", (Message("system", "Be exact."), Message("user", "hello")))
 BOOK = "".join(f"{number} " for number in range(1_700_000))
 PATIENT = Deadlines(connect=10, first_token=10, stall=10, total=20)
-IMPATIENT = {
-    "first_token": Deadlines(first_token=0.1, total=5),
-    "stall": Deadlines(first_token=5, stall=0.1, total=5),
-}
 
 
 def answer(
-    server: ScriptedServer, request: Request = REQUEST, *, model="coder:7b", context=32_768, deadlines=PATIENT
+    server: ScriptedServer, request: Request = REQUEST, *, model="coder:7b", profiles=None, **more: Any
 ) -> Completion:
     async def both() -> Completion:
         endpoint = await probe(server.url, api_key=server.api_key)
-        return await ask(endpoint, model, request, context=context, deadlines=deadlines)
+        target = Target(endpoint, model)
+        given = {"context": 32_768, "deadlines": PATIENT, "profiles": Profiles() if profiles is None else profiles}
+        return await ask(target, request, **given | more)
 
     return asyncio.run(both())
+
+
+def target_of(server: ScriptedServer) -> Target:
+    return Target(Endpoint(server.url, "openai", "generic"), "coder:7b")
+
+
+def plainly(endpoint: Endpoint) -> Coroutine[Any, Any, Completion]:
+    return ask(Target(endpoint, "coder:7b"), REQUEST, context=8192, deadlines=PATIENT, profiles=Profiles())
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_reply_arrives_whole_with_what_it_cost(protocol):
     with ScriptedServer(
-        protocol, lambda asked: Reply(CODE, reasoning="hm", prompt_tokens=77, model="coder-7b")
+        protocol, lambda asked: Reply(CODE, reasoning="hm", prompt_tokens=77, model="CODER:7b")
     ) as server:
         completion = answer(server)
     assert (completion.text, completion.reasoning, completion.stop_reason) == (CODE, "hm", "stop")
-    assert (completion.model_requested, completion.model_served) == ("coder:7b", "coder-7b")
+    assert (completion.model_requested, completion.model_served) == ("coder:7b", "CODER:7b")
     assert completion.endpoint == server.url
     assert completion.usage.prompt_tokens == 77
     assert completion.usage.calls == 1
@@ -84,60 +87,10 @@ def test_a_length_stop_is_a_value():
         assert answer(server).stop_reason == "length"
 
 
-def status(code: int, error: str, kind: str = "", **extra: int) -> Reply:
-    return Reply(status=code, error=error, error_type=kind, error_extra=extra)
-
-
-TOO_LONG = "request (10018 tokens) exceeds the available context size (1024 tokens), try increasing it"
-FAULTS = [
-    (Reply(CODE, fault="silent"), StreamBroken, "first_token"),
-    (Reply(CODE, fault="hang"), StreamBroken, "first_token"),
-    (Reply(CODE, fault="drip"), StreamBroken, "first_token"),
-    (Reply(CODE, fault="stall"), StreamBroken, "stall"),
-    (Reply(CODE, fault="drop"), StreamBroken, "cut"),
-    (Reply(CODE, fault="no_end"), StreamBroken, "no_end_mark"),
-    (Reply("", fault="no_end"), StreamBroken, "no_end_mark"),
-    (Reply(CODE, fault="no_done"), StreamBroken, "no_end_mark"),
-    (Reply(CODE, fault="no_reason"), StreamBroken, "no_end_mark"),
-    (Reply(CODE, fault="error", error="Context size has been exceeded."), StreamBroken, "mid_stream_error"),
-    (Reply(CODE, fault="malformed"), StreamBroken, "malformed"),
-    (Reply("for ever and ever. ", fault="endless"), Runaway, "runaway"),
-    (Reply(CODE, prompt_tokens=8, stop="stop"), None, ""),
-    (status(500, "model runner has unexpectedly stopped"), ServerOverloaded, "http_500"),
-    (status(503, "server busy, please try again."), ServerOverloaded, "http_503"),
-    (status(429, "slow down"), ServerOverloaded, "http_429"),
-    (LOADING, ServerLoading, "loading"),
-    (status(401, "Invalid API Key"), BadRequest, "http_401"),
-    (status(400, "JSON schema error at #"), BadRequest, "http_400"),
-    (status(404, "File Not Found"), BadRequest, "http_404"),
-    (status(307, "elsewhere"), BadRequest, "http_307"),
-    (status(400, TOO_LONG, "exceed_context_size_error", n_ctx=1024), ContextExceeded, "context"),
-    (status(400, "the prompt is longer than the context length currently available"), ContextExceeded, "context"),
-    (status(400, "This model's maximum context length is 8192 tokens"), ContextExceeded, "context"),
-    (status(404, "model 'coder:7b' not found"), ModelMissing, "model_missing"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("protocol", ["ollama", "llama"])
-@pytest.mark.parametrize("reply, kind, fault", FAULTS, ids=lambda value: value if isinstance(value, str) else "")
-def test_every_fault_has_a_name_and_an_end(protocol, reply, kind, fault):
-    started = time.monotonic()
-    with ScriptedServer(protocol, lambda asked: reply) as server:
-        if kind is None:
-            assert answer(server).text == CODE
-            return
-        with pytest.raises(kind) as caught:
-            answer(server, deadlines=IMPATIENT.get(fault, PATIENT))
-    assert caught.value.fault == fault
-    assert server.url in str(caught.value)
-    assert len(server.requests) == 1
-    assert time.monotonic() - started < 3
-
-
 def test_nobody_listening_is_unreachable():
     endpoint = Endpoint(refused_url(), "openai", "generic")
     with pytest.raises(Unreachable, match="Is it running"):
-        asyncio.run(ask(endpoint, "m", REQUEST, context=8192, deadlines=PATIENT))
+        asyncio.run(plainly(endpoint))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +109,7 @@ def test_a_server_that_speaks_no_http_is_unreachable(said):
         endpoint = Endpoint(f"http://127.0.0.1:{port}", "ollama", "ollama")
         async with server:
             with pytest.raises(Unreachable):
-                await ask(endpoint, "m", REQUEST, context=8192, deadlines=PATIENT)
+                await plainly(endpoint)
 
     asyncio.run(meet())
 
@@ -171,6 +124,63 @@ def test_a_missing_model_is_named_beside_those_there_are():
     assert "coder:7b, writer:3b" in str(caught.value)
 
 
+# Deadlines.
+
+
+@pytest.mark.parametrize("tokens, seconds", [(0, 600), (8000, 600), (16_000, 1200), (80_000, 1800)])
+def test_a_long_prompt_is_given_more_time_for_its_first_token_but_never_more_than_the_total(tokens, seconds):
+    assert Deadlines().first(tokens) == seconds
+
+
+def test_a_long_prompt_that_is_read_slowly_is_waited_for():
+    request = Request("builder", "s", (Message("user", "word " * 20_000),))
+    deadlines = Deadlines(first_token=0.15, stall=5, total=10)
+    with ScriptedServer("generic", lambda asked: Reply("ok", delay=0.25)) as server:
+        assert answer(server, request, deadlines=deadlines).text == "ok"
+        with pytest.raises(StreamBroken):
+            answer(server, deadlines=deadlines)
+
+
+@pytest.mark.parametrize("protocol", ["ollama", "llama"])
+def test_a_server_seen_at_work_is_waited_for_once_more_on_the_same_stream(protocol):
+    deadlines = Deadlines(first_token=0.2, stall=5, total=10)
+    with ScriptedServer(protocol, lambda asked: Reply("ok", delay=0.3)) as server:
+        assert answer(server, deadlines=deadlines).text == "ok"
+    assert len(server.requests) == 1
+    assert server.seen.count("GET /slots" if protocol == "llama" else "GET /api/ps") >= 1
+
+
+@pytest.mark.parametrize(
+    "protocol, fault, waits",
+    [("llama", "silent", 2), ("llama", "lost", 1), ("ollama", "lost", 1), ("generic", "silent", 1)],
+)
+def test_only_a_server_seen_at_work_is_waited_for_twice(protocol, fault, waits):
+    with ScriptedServer(protocol, lambda asked: Reply(fault=fault)) as server:
+        started = time.monotonic()
+        with pytest.raises(StreamBroken, match=f"no first token within {0.2 * waits:g} s") as caught:
+            answer(server, deadlines=Deadlines(first_token=0.2, stall=5, total=10))
+        assert time.monotonic() - started >= 0.2 * waits
+    assert caught.value.fault == "first_token"
+
+
+def test_a_llama_cpp_that_hides_its_slots_but_is_well_is_waited_for():
+    class Hiding(ScriptedServer):
+        def get(self, path: str) -> Any:
+            return None if path == "/slots" else super().get(path)
+
+    with Hiding("llama", lambda asked: Reply("ok", delay=0.3)) as server:
+        assert answer(server, deadlines=Deadlines(first_token=0.2, stall=5, total=10)).text == "ok"
+
+
+def test_a_short_stall_is_noticed_while_the_time_for_a_first_token_is_long():
+    with (
+        ScriptedServer("llama", lambda asked: Reply(CODE, fault="stall")) as server,
+        pytest.raises(StreamBroken) as caught,
+    ):
+        answer(server, deadlines=Deadlines(first_token=60, stall=0.1, total=60))
+    assert caught.value.fault == "stall"
+
+
 def test_the_total_deadline_ends_a_reply_that_never_pauses():
     book = Reply("".join(f"line {number}\n" for number in range(2000)), fault="endless")
     deadlines = Deadlines(first_token=0.2, stall=0.2, total=0.25)
@@ -179,20 +189,184 @@ def test_the_total_deadline_ends_a_reply_that_never_pauses():
     assert caught.value.fault == "total"
 
 
-def test_a_prompt_that_cannot_fit_is_never_sent():
-    request = Request("builder", "s", (Message("user", "def f(x): return x\n" * 2000),))
-    with ScriptedServer("ollama") as server, pytest.raises(ContextExceeded):
+# The prompt fits, and all of it is read.
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_prompt_that_cannot_fit_is_never_sent(protocol):
+    request = Request("builder", "s", (Message("user", LONG),))
+    with ScriptedServer(protocol) as server, pytest.raises(ContextExceeded) as caught:
         answer(server, request, context=4096)
+    assert caught.value.fault == "context"
     assert server.requests == []
+
+
+@pytest.mark.parametrize("protocol", ["llama", "generic"])
+@pytest.mark.parametrize("tokens, fits", [(8192 - 256, True), (8192 - 255, False)])
+def test_near_the_limit_the_servers_own_count_decides_to_the_token(protocol, tokens, fits):
+    request = Request("builder", "s", (Message("user", "x" * 9000),))
+    sent = []
+    with ScriptedServer(protocol, lambda asked: Reply(prompt_tokens=tokens), counts=lambda asked: tokens) as server:
+        try:
+            assert answer(server, request, context=8192, before_send=lambda: sent.append(1)).prompt_sent == tokens
+        except ContextExceeded:
+            assert not fits
+    assert len(server.requests) == len(sent) == fits
+    assert [asked["max_tokens"] for asked in server.requests] == [256] * fits
+
+
+@pytest.mark.parametrize("protocol", ["llama", "generic"])
+def test_a_short_prompt_is_not_counted_and_a_server_that_cannot_count_is_asked_once(protocol):
+    profiles = Profiles()
+    with ScriptedServer(protocol) as server:
+        answer(server, profiles=profiles)
+        for _ in range(3):
+            answer(server, Request("builder", "s", (Message("user", "x " * 5000),)), context=8192, profiles=profiles)
+    assert [said for said in server.seen if said.startswith("POST")].count(f"POST {COUNTING[protocol]}") == 1
+    assert len(server.requests) == 4
+
+
+def test_what_is_counted_is_what_is_sent():
+    asked_to_count: list[Asked] = []
+
+    def count(asked: Asked) -> int:
+        asked_to_count.append(asked)
+        return 4000
+
+    with ScriptedServer("llama", lambda asked: Reply(prompt_tokens=4000), counts=count) as server:
+        answer(
+            server, Request("builder", "s", (Message("user", "x " * 5000),), schema={"type": "object"}), context=8192
+        )
+    (counted,), (asked,) = asked_to_count, server.requests
+    assert {key: value for key, value in counted.items() if key != "max_tokens"} == {
+        key: value for key, value in asked.items() if key != "max_tokens"
+    }
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_prompt_and_reply_together_stay_within_the_context(protocol):
+    request = Request("builder", "s", (Message("user", "x = 1\n" * 3500),), SamplingParams(max_tokens=8192))
+    with ScriptedServer(protocol) as server:
+        sent = answer(server, request, context=8192).prompt_sent
+    (asked,) = server.requests
+    wanted = asked["options"]["num_predict"] if protocol == "ollama" else asked["max_tokens"]
+    assert 256 <= wanted <= 8192 - 1.1 * sent + 1
+
+
+def test_thinking_is_allowed_on_top_of_the_reply():
+    request = Request("analyst", "s", (Message("user", "why?"),), SamplingParams(max_tokens=500), think=1000)
+    with ScriptedServer("llama") as server:
+        answer(server, request)
+    assert server.requests[0]["max_tokens"] == 1500
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_prompt_the_server_cut_short_is_found_out(protocol):
-    request = Request("builder", "s", (Message("user", "def f(x): return x\n" * 2000),))
+    profiles, request = Profiles(), Request("builder", "s", (Message("user", LONG),))
     cut = Reply("ok", prompt_tokens=4096)
     with ScriptedServer(protocol, lambda asked: cut) as server, pytest.raises(ContextExceeded) as caught:
-        answer(server, request)
+        answer(server, request, profiles=profiles)
     assert caught.value.fault == "context_truncated"
+    assert profiles.of(target_of(server)).context == 4096
+    assert profiles.of(target_of(server)).replies == 0
+
+
+@pytest.mark.parametrize("missing, fault", [(20, ""), (200, "context_truncated")])
+def test_where_the_server_counts_any_real_shortfall_is_found_out(missing, fault):
+    request = Request("builder", "s", (Message("user", "x " * 4000),))
+    with ScriptedServer(
+        "llama", lambda asked: Reply(prompt_tokens=4000 - missing), counts=lambda asked: 4000
+    ) as server:
+        try:
+            answer(server, request, context=8192)
+            found = ""
+        except ContextExceeded as error:
+            found = error.fault
+    assert found == fault
+
+
+@pytest.mark.parametrize("evaluated, allocated, fault", [
+    (9_000, 0, ""), (6_200, 0, "context_truncated"), (6_200, 8_192, "context_truncated"), (6_200, 32_768, ""),
+    (5_000, 32_768, "context_truncated"),
+])  # fmt: skip
+def test_what_replies_have_taught_finds_a_prompt_that_lost_a_part(evaluated, allocated, fault):
+    """An Ollama that has loaded as much context as we asked for had no reason to cut, unless no tokeniser is that thrifty."""
+    profiles, request = Profiles(), Request("builder", "s", (Message("user", "x = f(y)\n" * 4000),))
+    with ScriptedServer("ollama", lambda asked: Reply(prompt_tokens=evaluated), allocated=allocated) as server:
+        profiles.learn(target_of(server), bytes_per_token=3.6, replies=9)
+        try:
+            answer(server, request, profiles=profiles)
+            found = ""
+        except ContextExceeded as error:
+            found = error.fault
+        learned = profiles.of(target_of(server))
+    assert found == fault
+    assert learned.context == ((allocated or evaluated) % 32_768 if fault else 0)
+    assert learned.bytes_per_token == pytest.approx(3.68 if evaluated == 9_000 else 3.6, abs=0.01)
+
+
+def test_a_learned_context_bounds_prompts_but_ollama_is_still_told_the_same_one():
+    profiles = Profiles()
+    with ScriptedServer("ollama") as server:
+        profiles.learn(target_of(server), context=4096)
+        answer(server, profiles=profiles)
+        with pytest.raises(ContextExceeded):
+            answer(server, Request("builder", "s", (Message("user", "x = 1\n" * 3000),)), profiles=profiles)
+    assert [asked["options"]["num_ctx"] for asked in server.requests] == [32_768]
+
+
+# What replies teach.
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_replies_teach_how_a_model_counts_and_how_fast_it_is(protocol):
+    profiles, request = Profiles(), Request("builder", "s", (Message("user", "x = f(y)\n" * 400),))
+    reply = Reply("word " * 80, prompt_tokens=1008, prefill_seconds=2.0, decode_seconds=4.0)
+    with ScriptedServer(protocol, lambda asked: reply) as server:
+        completions = [answer(server, request, profiles=profiles) for _ in range(3)]
+        learned = profiles.of(target_of(server))
+    assert learned.bytes_per_token == pytest.approx(3.6)
+    assert learned.replies == 3
+    assert learned.prefill == pytest.approx(504)
+    assert learned.decode == pytest.approx(25.25)
+    assert (completions[-1].prefill_seconds, completions[-1].decode_seconds) == (2.0, 4.0)
+    assert completions[-1].prompt_sent == pytest.approx(1036, abs=10)
+
+
+def test_a_prompt_that_ollama_had_cached_does_not_look_like_a_fast_one():
+    profiles, request = Profiles(), Request("builder", "s", (Message("user", "x = f(y)\n" * 400),))
+    replies = sequence(*(Reply("ok", prompt_tokens=1000, prefill_seconds=seconds) for seconds in (2.0, 0.01, 0.01)))
+    with ScriptedServer("ollama", replies) as server:
+        for _ in range(3):
+            answer(server, request, profiles=profiles)
+        assert profiles.of(target_of(server)).prefill == pytest.approx(500)
+
+
+# Which model it was.
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("served", ["coder:7b-instruct", "writer:3b"])
+def test_a_reply_of_another_model_is_not_used(protocol, served):
+    with (
+        ScriptedServer(protocol, lambda asked: Reply(CODE, model=served)) as server,
+        pytest.raises(ModelMissing) as caught,
+    ):
+        answer(server)
+    assert caught.value.fault == "wrong_model"
+    assert f"'coder:7b' and answered with {served!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("asked, served", [
+    ("coder", "coder:latest"), ("coder:latest", "coder"), ("coder", "Coder"), ("coder", "/models/coder.gguf"),
+    ("C:\\models\\coder.gguf", "coder"), ("hf.co/someone/coder", "coder"), ("coder", ""),
+])  # fmt: skip
+def test_one_model_may_have_several_names_and_a_server_need_not_name_it(asked, served):
+    with ScriptedServer("llama", lambda request: Reply("ok", model=served)) as server:
+        assert answer(server, model=asked).text == "ok"
+
+
+# Replies that come to no good end.
 
 
 def test_a_runaway_reply_keeps_what_had_come_and_is_marked_as_cut():
@@ -231,7 +405,7 @@ def test_leaving_closes_the_stream_so_that_the_slot_is_free():
         endpoint = await probe(server.url)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await ask(endpoint, "coder:7b", REQUEST, context=8192, deadlines=Deadlines())
+                await plainly(endpoint)
 
     with ScriptedServer("llama", lambda asked: Reply(fault="drip")) as server:
         asyncio.run(leave(server))

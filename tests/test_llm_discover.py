@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from functools import partial
+from itertools import permutations
+from typing import Any
 
 import pytest
-from servers import ScriptedServer, refused_url
+from servers import ScriptedServer, _Handler, refused_url
 
 from nightshift.domain import ROLES
 from nightshift.errors import BadRequest, ModelMissing, ServerLoading, Unreachable
 from nightshift.llm.addresses import base_url, is_private
-from nightshift.llm.discover import DEFAULT_URLS, billions, find_servers, probe, survey
-from nightshift.llm.endpoint import Endpoint, Model
+from nightshift.llm.connect import connect
+from nightshift.llm.discover import DEFAULT_URLS, find_servers, look, probe, survey
+from nightshift.llm.endpoint import Endpoint, Model, Target, billions
 from nightshift.llm.routing import RoleTarget, routes
 
 
@@ -35,6 +40,86 @@ def test_a_server_is_known_by_its_answers_on_any_port(kind, protocol, flavour, s
 def test_ollama_says_which_models_think(capabilities, thinks):
     with ScriptedServer("ollama", capabilities=capabilities) as server:
         assert asyncio.run(probe(server.url)).thinks("coder:7b") is thinks
+
+
+class Telling(ScriptedServer):
+    """A server that tells more of its models: `said` is what it answers at each path."""
+
+    def __init__(self, protocol: Any, said: dict[str, Any], **more: Any) -> None:
+        super().__init__(protocol, **more)
+        self._http.RequestHandlerClass = partial(_Telling, self)
+        self.said = said
+        self.delay = 0.0
+        """Seconds before it tells of a model."""
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        found = super().get(path)
+        return self.said.get(path, found)
+
+
+class _Telling(_Handler):
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.script.seen.append(f"show {asked['model']}")
+        self.script.stopping.wait(self.script.delay)
+        self._json(200, self.script.said[self.path][asked["model"]])
+
+
+def test_ollama_tells_what_each_model_was_trained_for_and_how_it_is_loaded():
+    shown = {
+        "a": {"model_info": {"general.architecture": "qwen2", "qwen2.context_length": 16_384},
+              "capabilities": ["completion", "thinking"]},
+        "b": {"model_info": {"general.architecture": "no such"}},
+    }  # fmt: skip
+    running = {"models": [{"model": "a", "size": 10_000, "size_vram": 4_000, "context_length": 8192}]}
+    with Telling("ollama", {"/api/show": shown, "/api/ps": running}, models=["a", "b"]) as server:
+        found = asyncio.run(probe(server.url))
+    one, other = found.models
+    assert (one.trained, one.capabilities, one.loaded, one.vram, one.allocated) == (
+        16_384, ("completion", "thinking"), 10_000, 4_000, 8192
+    )  # fmt: skip
+    assert (other.trained, other.capabilities, other.loaded, other.allocated) == (0, ("completion",), 0, 0)
+    assert (found.build, one.size) == ("0.33.0", 4_700_000_000)
+    assert (Target(found, "a").window(32_768), Target(found, "b").window(32_768)) == (16_384, 32_768)
+
+
+def test_llama_cpp_tells_its_build_and_what_its_model_was_trained_for():
+    meta = {"n_ctx_train": 131_072, "n_params": 7_600_000_000, "size": 4_400_000_000}
+    models = {"data": [{"id": "served", "meta": meta}]}
+    with Telling("llama", {"/v1/models": models}) as server:
+        found = asyncio.run(probe(server.url))
+    assert (found.build, found.models[0].trained, found.models[0].size) == ("b1-scripted", 131_072, 4_400_000_000)
+    assert found.models[0].billions == 7.6
+
+
+@pytest.mark.parametrize("listing", [{}, {"data": []}])
+def test_a_llama_server_that_lists_nothing_is_known_by_its_file(listing):
+    props = {"default_generation_settings": {"n_ctx": 4096}, "total_slots": 2, "model_path": "/models/coder-7b.gguf"}
+    with Telling("llama", {"/v1/models": listing, "/props": props}) as server:
+        found = asyncio.run(probe(server.url))
+    assert found.names == ("coder-7b.gguf",)
+
+
+@pytest.mark.parametrize("said", [None, [], {"models": "x"}, {"models": [1, {"model": 2, "size": "large"}]}])
+def test_a_server_that_answers_nonsense_about_its_models_is_still_found(said):
+    with Telling("ollama", {"/api/show": {"a": said}, "/api/ps": said}, models=["a"]) as server:
+        assert asyncio.run(probe(server.url)).names == ("a",)
+
+
+def test_a_server_slow_to_tell_of_its_models_is_found_all_the_same():
+    with Telling("ollama", {"/api/show": {"a": {}}}, models=["a"]) as server:
+        server.delay = 5.0
+        found = asyncio.run(probe(server.url, seconds=4.0))
+    assert found.names == ("a",)
+    assert found.thinks("a") is False
+
+
+def test_a_look_tells_a_dead_server_from_one_that_loads_and_one_that_is_well():
+    with ScriptedServer("llama") as server, ScriptedServer("generic") as other:
+        well, generic = (asyncio.run(probe(one.url)) for one in (server, other))
+        server.loading = 1
+        states = [asyncio.run(look(one)) for one in (well, well, generic)]
+    assert [*states, asyncio.run(look(well))] == ["loading", "ready", "ready", "dead"]
 
 
 def test_a_wrong_key_is_said_so():
@@ -83,7 +168,7 @@ def test_a_server_that_says_nothing_does_not_hold_up_the_search():
     async def meet(url: str) -> None:
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            found = await find_servers([f"http://127.0.0.1:{port}", refused_url(), url], seconds=0.2)
+            found = await find_servers([f"http://127.0.0.1:{port}", refused_url(), url], seconds=0.8)
             assert [endpoint.url for endpoint in found] == [url]
 
     with ScriptedServer("ollama") as server:
@@ -195,6 +280,30 @@ def test_a_role_may_name_several_models_and_servers():
     wanted = (RoleTarget("qwen2.5-coder:7b", "small:2/v1"), RoleTarget("qwen2.5-coder:32b"))
     found = chosen(routes([BOX, SMALL], {"builder": wanted}))
     assert found["builder"] == found["tester"] == "qwen2.5-coder:7b@small:2 qwen2.5-coder:32b@box:1"
+
+
+def test_a_role_that_names_no_server_may_use_every_server_that_has_its_model():
+    found = chosen(routes([BOX, SMALL], {"tester": (RoleTarget("qwen2.5-coder:7b"),)}))
+    assert found["tester"] == "qwen2.5-coder:7b@box:1 qwen2.5-coder:7b@small:2"
+
+
+@pytest.mark.parametrize("names", [("m1", "m2", "m3"), ("x:7b", "y:7b", "z:7b"), ("a-coder", "b-coder", "c")])
+def test_no_model_is_chosen_for_its_place_in_a_list(names):
+    one_server = [[endpoint("http://a:1", *order)] for order in permutations(names)]
+    several = [[endpoint(f"http://{name}", name) for name in order] for order in permutations(names)]
+    for servers in (one_server, several):
+        found = [chosen(routes(order, {})) for order in servers]
+        assert all(one == found[0] for one in found)
+
+
+def test_a_server_named_twice_is_one_server_and_knows_its_gpu():
+    async def meet(url: str) -> tuple[Endpoint, ...]:
+        twice = [url, url + "/v1/"]
+        return (await connect(twice, {"voter": (RoleTarget("coder:7b", url),)}, devices={url + "/": "gpu0"})).endpoints
+
+    with ScriptedServer("llama") as server:
+        (found,) = asyncio.run(meet(server.url))
+    assert found.device == "gpu0"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Our client against a real llama.cpp server with a generated model; see tiny_model.py."""
+"""Our client against a real llama.cpp server with a generated model; see benchmarks/tiny_model.py."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_model import GrammarProxy, gbnf_literal, llama_server, require_llama, tiny_gguf
+from real_llama import GrammarProxy, gbnf_literal, require_llama
 
+from benchmarks.tiny_model import llama_server, tiny_gguf
 from nightshift.domain import Completion, Message, Request, SamplingParams
 from nightshift.errors import ContextExceeded
 from nightshift.llm.client import LOOP_WINDOW, Deadlines, Runaway, ask
 from nightshift.llm.discover import probe
+from nightshift.llm.endpoint import Target
+from nightshift.llm.profiles import Profiles
 
 CODE = Path(textwrap.__file__).read_text(encoding="utf-8")[:3000]
 SCHEMA = {
@@ -40,7 +43,8 @@ def request(text: str = "hello", **more: object) -> Request:
 
 def answer(url: str, asked: Request, *, context: int = 32_768) -> Completion:
     async def both() -> Completion:
-        return await ask(await probe(url), "tiny", asked, context=context, deadlines=Deadlines(total=60))
+        target = Target(await probe(url), "tiny")
+        return await ask(target, asked, context=context, deadlines=Deadlines(total=60), profiles=Profiles())
 
     return asyncio.run(both())
 
@@ -113,18 +117,30 @@ def test_a_real_model_that_repeats_itself_is_cut_long_before_its_limit(llama):
     assert len(caught.value.completion.text) < 2 * LOOP_WINDOW
 
 
-def test_a_prompt_beyond_the_slot_is_refused_by_the_server_with_its_own_numbers(llama):
-    with pytest.raises(ContextExceeded, match=r"available context size \(32768 tokens\)") as caught:
-        answer(llama, request("~" + "".join(chr(0x4E00 + i % 900) for i in range(20_000))))
+def test_a_prompt_beyond_the_slot_is_counted_by_the_server_and_never_sent(llama):
+    with GrammarProxy(llama, lambda asked: None) as proxy:
+        with pytest.raises(ContextExceeded, match=r"about 600\d\d tokens and leaves no room .* the 32768 of") as caught:
+            answer(proxy.url, request("~" + "".join(chr(0x4E00 + i % 900) for i in range(20_000))))
+        assert proxy.requests == []
     assert caught.value.fault == "context"
+
+
+def test_the_servers_count_before_is_its_count_after(llama):
+    limits = SamplingParams(max_tokens=8)
+    for asked in (
+        request("word " * 5000, schema=SCHEMA, sampling=limits),
+        request("é 漢 " * 3400, think=8, sampling=limits),
+    ):
+        completion = answer(llama, asked)
+        assert completion.prompt_sent == completion.usage.prompt_tokens > 0.6 * 32_768
 
 
 def test_leaving_frees_the_slot(llama):
     async def leave() -> None:
         endless = request(sampling=SamplingParams(temperature=2.0, max_tokens=30_000))
-        endpoint = await probe(proxy.url)
+        target = Target(await probe(proxy.url), "tiny")
         async with asyncio.timeout(0.3):
-            await ask(endpoint, "tiny", endless, context=32_768, deadlines=Deadlines())
+            await ask(target, endless, context=32_768, deadlines=Deadlines(), profiles=Profiles())
 
     with (
         GrammarProxy(llama, lambda asked: "".join(f"{i} " for i in range(6000))) as proxy,

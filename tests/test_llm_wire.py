@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 
 from nightshift.domain import Message, Request, SamplingParams
 from nightshift.llm import wire_ollama, wire_openai
-from nightshift.llm.wire import Delta, at_least, error_message, surely_above
+from nightshift.llm.refusals import refusal
+from nightshift.llm.wire import Counts, Delta, as_sent, error_message
 
 SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
 MESSAGES = (Message("system", "You build."), Message("user", "Build a.py"))
@@ -36,6 +39,8 @@ def test_ollamas_body_is_exactly_this():
             "top_p": 0.95,
             "top_k": 40,
             "min_p": 0.05,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
             "repeat_penalty": 1.0,
             "seed": 7,
         },
@@ -43,7 +48,7 @@ def test_ollamas_body_is_exactly_this():
 
 
 def test_llama_cpps_body_is_exactly_this():
-    assert wire_openai.request_body(REQUEST, "tiny", 32_768, flavour="llama.cpp") == {
+    assert wire_openai.request_body(REQUEST, "tiny", flavour="llama.cpp") == {
         "model": "tiny",
         "messages": [{"role": "system", "content": "You build."}, {"role": "user", "content": "Build a.py"}],
         "stream": True,
@@ -54,6 +59,8 @@ def test_llama_cpps_body_is_exactly_this():
         "seed": 7,
         "top_k": 40,
         "min_p": 0.05,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
         "repeat_penalty": 1.0,
         "cache_prompt": True,
         "chat_template_kwargs": {"enable_thinking": False},
@@ -62,7 +69,7 @@ def test_llama_cpps_body_is_exactly_this():
 
 
 def test_other_openai_servers_get_only_what_all_of_them_take():
-    body = wire_openai.request_body(REQUEST, "m", 32_768)
+    body = wire_openai.request_body(REQUEST, "m")
     assert set(body) == {
         "model",
         "messages",
@@ -72,12 +79,15 @@ def test_other_openai_servers_get_only_what_all_of_them_take():
         "temperature",
         "top_p",
         "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "chat_template_kwargs",
     }
 
 
 def test_a_schema_travels_in_each_protocols_own_place():
     assert wire_ollama.request_body(DICTATED, "m", 8192)["format"] == SCHEMA
-    assert wire_openai.request_body(DICTATED, "m", 8192)["response_format"] == {
+    assert wire_openai.request_body(DICTATED, "m")["response_format"] == {
         "type": "json_schema",
         "json_schema": {"name": "planner", "strict": True, "schema": SCHEMA},
     }
@@ -101,16 +111,39 @@ def test_ollama_is_told_not_to_think_under_a_schema_and_told_nothing_when_it_can
     assert {key: value for key, value in body.items() if key == "think"} == sent
 
 
+@pytest.mark.parametrize("flavour", ["llama.cpp", "generic"])
 @pytest.mark.parametrize("request_, think", [(DICTATED, False), (THINKING, True), (REQUEST, False)])
-def test_llama_cpp_thinks_only_without_a_schema(request_, think):
-    body = wire_openai.request_body(request_, "m", 8192, flavour="llama.cpp")
+def test_an_openai_server_is_told_to_think_only_without_a_schema(request_, think, flavour):
+    body = wire_openai.request_body(request_, "m", flavour=flavour)
     assert body["chat_template_kwargs"] == {"enable_thinking": think}
+    assert ("thinking_budget_tokens" in body) == (think and flavour == "llama.cpp")
 
 
-def test_prompt_and_reply_together_stay_within_the_context():
-    long = Request("builder", "s", (Message("user", "x = 1\n" * 2000),), SamplingParams(max_tokens=8192))
-    body = wire_openai.request_body(long, "m", 8192)
-    assert 256 <= body["max_tokens"] < 8192 - 2000
+@pytest.mark.parametrize("request_", [DICTATED, THINKING, REQUEST])
+def test_a_model_that_refuses_to_be_told_hears_nothing_of_thinking(request_):
+    bodies = [
+        wire_ollama.request_body(request_, "m", 8192, thinks=True, thinking=False),
+        *(
+            wire_openai.request_body(request_, "m", flavour=flavour, thinking=False)
+            for flavour in ("llama.cpp", "generic")
+        ),
+    ]
+    assert not [key for body in bodies for key in body if "think" in key or "reasoning" in key or "template" in key]
+
+
+def test_a_request_with_a_schema_never_thinks_and_one_without_goes_as_it_is():
+    assert as_sent(DICTATED, schemas=True) == replace(DICTATED, think=0)
+    assert as_sent(DICTATED, schemas=False).think == 0
+    assert as_sent(THINKING, schemas=False) is THINKING
+
+
+def test_a_schema_that_is_refused_is_asked_for_in_the_last_user_message():
+    told = as_sent(replace(DICTATED, messages=(*MESSAGES, Message("assistant", "{"))), schemas=False)
+    assert told.schema is None
+    assert [told.messages[i] for i in (0, 2)] == [MESSAGES[0], Message("assistant", "{")]
+    first, last = told.messages[1].content.rstrip("\n").split("\n")
+    assert first == MESSAGES[1].content
+    assert last.endswith('JSON schema, and with nothing else: {"type":"object","properties":{"ok":{"type":"boolean"}}}')
 
 
 OLLAMA_LINES = [
@@ -118,9 +151,13 @@ OLLAMA_LINES = [
     ('{"message":{"role":"assistant","content":"","thinking":"hm"},"done":false}', Delta(reasoning="hm")),
     (
         '{"model":"m","message":{"content":""},"done":true,"done_reason":"length","prompt_eval_count":12,"eval_count":3}',
-        Delta(stop_reason="length", prompt_tokens=12, completion_tokens=3, model="m", end=True),
+        Delta(stop_reason="length", counts=Counts(12, 0, 3), model="m", end=True),
     ),
-    ('{"done":true}', Delta(stop_reason="stop", end=True)),
+    ('{"done":true}', Delta(stop_reason="stop", counts=Counts(), end=True)),
+    (
+        '{"done":true,"prompt_eval_count":12,"prompt_eval_duration":250000000,"eval_count":3,"eval_duration":1500000000}',
+        Delta(stop_reason="stop", counts=Counts(12, 0, 3, 0.25, 1.5), end=True),
+    ),
     (
         '{"error":"model runner has unexpectedly stopped"}',
         Delta(error="model runner has unexpectedly stopped"),
@@ -142,9 +179,12 @@ OPENAI_LINES = [
     ('data:{"choices":[{"finish_reason":"stop","delta":{}}]}', Delta(stop_reason="stop")),
     (
         'data: {"choices":[],"usage":{"prompt_tokens":55,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":54}}}',
-        Delta(prompt_tokens=55, completion_tokens=3, cached_tokens=54),
+        Delta(counts=Counts(55, 54, 3)),
     ),
-    ('data: {"choices":[],"timings":{"cache_n":19,"prompt_n":1}}', Delta(cached_tokens=19)),
+    (
+        'data: {"choices":[],"timings":{"cache_n":19,"prompt_n":1,"prompt_ms":250,"predicted_n":4,"predicted_ms":1500.5}}',
+        Delta(counts=Counts(20, 19, 4, 0.25, 1.5005)),
+    ),
     (
         'data: {"error":{"code":500,"message":"Context size has been exceeded."}}',
         Delta(error="Context size has been exceeded."),
@@ -209,7 +249,7 @@ def test_no_json_object_upsets_a_parser(event):
     for delta in (wire_ollama.parse_line(line), wire_openai.parse_line(f"data: {line}")):
         assert isinstance(delta, Delta)
         assert isinstance(delta.text, str)
-        assert delta.prompt_tokens >= 0
+        assert delta.counts is None or min(asdict(delta.counts).values()) >= 0
 
 
 @given(words)
@@ -230,7 +270,18 @@ def test_the_words_of_an_error_are_found_in_any_shape(value, words):
     assert error_message(value) == words
 
 
-def test_long_runs_of_one_character_hardly_count_as_tokens():
-    assert at_least([Message("user", " " * 60_000)]) == 0
-    assert not surely_above(100, [Message("user", "=" * 60_000)])
-    assert surely_above(100, [Message("user", "word " * 200)])
+@pytest.mark.parametrize("status, said, fault", [
+    (400, "Unable to generate parser for this template. JSON schema error at #", "schema_refused"),
+    (422, "[{'loc': ('body', 'response_format', 'type')}]", "schema_refused"), (400, "invalid format", "schema_refused"),
+    (500, "body.response_format.type", "schema_refused"), (400, "failed to parse grammar", "schema_refused"),
+    (500, "the model file has an invalid format", "http_500"), (503, "no slot for a schema", "http_503"),
+    (429, "schema queue full", "http_429"), (401, "schema: wrong key", "http_401"),
+    (400, '"m" does not support thinking', "think_refused"), (400, "unknown field chat_template_kwargs", "think_refused"),
+    (400, "reasoning_format is not known", "think_refused"), (500, "thinking crashed", "http_500"),
+    (400, "nemo-thinking:7b wants a longer prompt", "http_400"), (400, "context size exceeded by schema", "context"),
+    (404, "model 'nemo-thinking:7b' not found", "model_missing"),
+])  # fmt: skip
+def test_a_refusal_is_laid_to_the_schema_or_to_thinking_only_by_its_words(status, said, fault):
+    error = partial(refusal, status, json.dumps({"error": said}), url="http://x", model="nemo-thinking:7b")
+    assert error(schema=True, thinking=True).fault == fault
+    assert error().fault not in ("schema_refused", "think_refused")

@@ -9,9 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from real_llama import GrammarProxy, require_llama
 from runs import run
 from scenario import RIGHT, TASK, WRONG, Scenario, fence
-from tiny_model import GrammarProxy, llama_server, require_llama
+
+from benchmarks.tiny_model import llama_server
 
 pytestmark = pytest.mark.slow
 

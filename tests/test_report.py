@@ -18,13 +18,17 @@ from typing import Any
 
 import pytest
 import sample_run as sample
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nightshift.domain import EXIT_CODES, Quarantined, TestReport, TestResult
 from nightshift.records import Record, as_json, read_trace
+from nightshift.report.cache import CacheUse, cache_use
 from nightshift.report.console import OWN_CHECKS, Console, describe
 from nightshift.report.handoff import handoff_of
 from nightshift.report.html import report_of
 from nightshift.report.result import result_of
+from nightshift.report.stats import stats_lines, stats_of
 from nightshift.report.text import duration, fitted, one_line, printable
 from trace_collector import Trace
 
@@ -339,3 +343,58 @@ def test_quarantined_tests_reach_every_report(tmp_path: Path) -> None:
     assert result_of(records)["tests"]["quarantined"] == as_json(said_of.quarantined)
     for text in (handoff_of(records), report_of(records)):
         assert "asserts a typo" in text
+
+
+def calls_of(tmp_path: Path, *calls: dict[str, Any]) -> list[Record]:
+    with Trace.create(tmp_path / "run", "run") as trace:
+        sample.start(trace)
+        for number, fields in enumerate(calls):
+            sample.ask(trace, "builder", f"attempt-1/build/a.py/candidate-{number}", "text", **fields)
+        sample.finish(trace, "passed", "passed", 0)
+        return trace.records()
+
+
+TOLD = {"prompt_tokens": 3000, "cached_tokens": 0, "prompt_sent": 3010, "prefill_seconds": 6.0}
+CACHED = {"prompt_tokens": 3000, "cached_tokens": 2900, "prompt_sent": 2990, "prefill_seconds": 0.2}
+
+
+def test_every_report_tells_the_cached_share_and_the_seconds_it_saved_as_an_estimate(tmp_path: Path) -> None:
+    """5,860 of 9,100 tokens from the cache; 3,100 others were read in 6.2 s, 500 a second; the planner's is untimed."""
+    records = calls_of(tmp_path, TOLD, CACHED, {**CACHED, "prefill_seconds": 0.0})
+    told = "64% of 9,100 prompt tokens came from a cache, about 11.7 s of reading saved (estimate)"
+    assert f"prompts  {told}" in said(records).splitlines()[-2:]
+    text = _Tags(report_of(records)).text
+    assert told in text
+    assert "evaluated / sent by our count: 9,000 / 8,990" in text
+    figures = {"sent": 8990, "evaluated": 9000, "cached_share": 0.644, "seconds_saved_estimate": 11.72}
+    assert stats_of(records)["prompts"] == figures
+    assert "prompts: sent 8990, evaluated 9000, cached_share 0.644" in "\n".join(stats_lines(stats_of(records)))
+    counters = result_of(records)["counters"]
+    assert {name: counters[f"prompts_{name}"] for name in figures} == figures
+
+
+def test_seconds_are_not_made_up_where_no_server_told_how_long_it_read(tmp_path: Path) -> None:
+    records = calls_of(tmp_path, {**CACHED, "prefill_seconds": 0.0, "prompt_sent": 0})
+    assert "estimate" not in said(records) + report_of(records)
+    assert stats_of(records)["prompts"]["seconds_saved_estimate"] is None
+    assert "seconds_saved_estimate -" in "\n".join(stats_lines(stats_of(records)))
+    assert "prompts_seconds_saved_estimate" not in result_of(records)["counters"]
+
+
+def test_the_console_is_silent_of_caches_that_no_server_told_of(tmp_path: Path) -> None:
+    records = calls_of(tmp_path, TOLD, {"cached_tokens": 0}, {"cached_tokens": None})
+    untold = [record for record in records if record.fields.get("role") != "planner"]
+    assert "from a cache" not in said(untold, verbose=True)
+
+
+COUNTS = st.integers(0, 10**6)
+
+
+@given(st.lists(st.tuples(COUNTS, COUNTS, COUNTS, st.floats(0, 1e4) | st.none())))
+def test_cache_figures_stay_within_reason_whatever_servers_claim(claims: list[Any]) -> None:
+    names = ("prompt_tokens", "cached_tokens", "prompt_sent", "prefill_seconds")
+    use = cache_use(Record(1, "", "", "call", "", dict(zip(names, claim, strict=True))) for claim in claims)
+    assert 0 <= use.share <= 1
+    assert use.seconds_saved is None or use.seconds_saved >= 0
+    assert use.evaluated <= use.prompt
+    assert use + CacheUse() == use

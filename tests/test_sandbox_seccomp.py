@@ -7,15 +7,38 @@ import struct
 
 import pytest
 
-from nightshift.sandbox.seccomp import ABSENT, ALLOW, AUDIT_ARCH, DENIED, ERRNO, KILL, seccomp_filter
+from nightshift.sandbox.seccomp import (
+    ABSENT,
+    ALLOW,
+    AUDIT_ARCH,
+    DENIED,
+    ERRNO,
+    INET,
+    KILL,
+    OPEN_NETWORK,
+    SHARED_DENIED,
+    SHARED_FAKED,
+    SHARED_OWN,
+    UNIX,
+    seccomp_filter,
+)
 
 MACHINES = ["x86_64", "aarch64"]
 NEW_USER, NEW_NET, SIGCHLD = 0x10000000, 0x40000000, 17
 
 
-def decide(machine: str, number: int, argument: int = 0, arch: int | None = None) -> int:
-    data = struct.pack("=iIQQ", number, AUDIT_ARCH[machine] if arch is None else arch, 0, argument)
-    steps = list(struct.iter_unpack("=HBBI", seccomp_filter(machine)))
+def decide(
+    machine: str,
+    number: int,
+    *arguments: int,
+    arch: int | None = None,
+    families: tuple[int, ...] | None = None,
+    shared: bool = False,
+) -> int:
+    known = AUDIT_ARCH[machine] if arch is None else arch
+    data = struct.pack("=iIQ6Q", number, known, 0, *arguments, *[0] * (6 - len(arguments)))
+    more = {} if families is None else {"families": families}
+    steps = list(struct.iter_unpack("=HBBI", seccomp_filter(machine, shared=shared, **more)))
     at = value = 0
     while True:
         code, if_true, if_false, operand = steps[at]
@@ -70,6 +93,45 @@ def test_processes_may_be_made_but_not_namespaces(machine: str) -> None:
 def test_limits_are_ones_own(machine: str) -> None:
     prlimit = call(machine, 302, 261)
     assert (decide(machine, prlimit, 0), decide(machine, prlimit, 42)) == (ALLOW, ERRNO | errno.EPERM)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_nobody_types_into_a_terminal(machine: str) -> None:
+    ioctl = call(machine, 16, 29)
+    assert decide(machine, ioctl, 0, 0x5401) == ALLOW, "asking a terminal for its settings"
+    assert [decide(machine, ioctl, 0, trick) for trick in (0x5412, 0x541C)] == [ERRNO | errno.EPERM] * 2
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_without_namespaces_what_landlock_leaves_open_is_closed_too(machine: str) -> None:
+    column = MACHINES.index(machine)
+    for numbers in SHARED_DENIED.values():
+        assert decide(machine, numbers[column]) == ALLOW, "harmless in a namespace of one's own"
+        assert decide(machine, numbers[column], shared=True) == ERRNO | errno.EPERM
+    for numbers in SHARED_FAKED.values():
+        if (number := numbers[column]) is not None:
+            assert (decide(machine, number), decide(machine, number, shared=True)) == (ALLOW, ERRNO)
+    for numbers in SHARED_OWN.values():
+        assert decide(machine, numbers[column], 0, shared=True) == ALLOW
+        assert decide(machine, numbers[column], 42, shared=True) == ERRNO | errno.EPERM
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_without_a_network_of_its_own_a_process_makes_no_socket(machine: str) -> None:
+    socket = call(machine, 41, 198)
+    for family in range(64):
+        assert decide(machine, socket, family, families=()) == ERRNO | errno.EAFNOSUPPORT
+    assert decide(machine, socket, INET, families=OPEN_NETWORK) == ALLOW
+    assert decide(machine, socket, UNIX, families=OPEN_NETWORK) == ERRNO | errno.EAFNOSUPPORT
+    assert decide(machine, call(machine, 53, 199), families=()) == ALLOW, "a pair leads nowhere"
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_no_number_is_listed_twice(machine: str) -> None:
+    column = MACHINES.index(machine)
+    tables = (DENIED, ABSENT, SHARED_DENIED, SHARED_OWN, SHARED_FAKED)
+    numbers = [numbers[column] for table in tables for numbers in table.values() if numbers[column] is not None]
+    assert len(numbers) == len(set(numbers))
 
 
 def test_foreign_call_numbers_end_the_process() -> None:

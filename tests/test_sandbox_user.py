@@ -13,11 +13,12 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SOMEBODY = 54321
+FILES = [f"test_sandbox_{name}.py" for name in ("attacks", "leaves_nothing", "run", "tiers", "verdict")]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="this run is an ordinary user's already")
-@pytest.mark.parametrize("file", ["test_sandbox_attacks.py", "test_sandbox_run.py", "test_sandbox_verdict.py"])
+@pytest.mark.parametrize("file", FILES)
 def test_an_ordinary_user_is_as_safe_as_root(file: str) -> None:
     home = Path(tempfile.mkdtemp(dir="/tmp"))  # short: the path of a unix socket holds 108 bytes
     os.chown(home, SOMEBODY, SOMEBODY)

@@ -324,12 +324,12 @@ SURVIVORS = {
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True, reason="code that shares a process with its tests; only an oracle in another process sees through it"
-)
 @pytest.mark.parametrize("cheat", SURVIVORS)
 def test_a_cheat_that_only_an_oracle_sees_through(box: Sandbox, cheat: str) -> None:
-    assert not run(box, {"calc.py": SURVIVORS[cheat], "test_a.py": TEST}).passed
+    """What shares a process with its tests deceives them; `confirm` asks where it does not. More in oracle_cheats.py."""
+    texts = {"calc.py": SURVIVORS[cheat], "test_a.py": TEST}
+    assert run(box, texts).passed
+    assert not run(box, texts, confirm=True).passed
 
 
 def test_a_project_with_hooks_that_do_not_lie_passes(box: Sandbox) -> None:

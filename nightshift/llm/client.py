@@ -1,74 +1,85 @@
-"""One request to one server: sent, streamed, timed, and its every way to fail given a name.
+"""One request to one server: measured, sent, streamed, and its every way to fail given a name.
 
 Always streams, because only then does leaving free the server's slot. Proxies named in the environment are
-ignored, so that no code leaves the machine by accident. Does not retry or wait for its turn: the pool does.
+ignored, so that no code leaves the machine by accident. A prompt that does not fit is not sent, and a reply to a
+prompt that the server cut is not used. Does not retry or wait for its turn: the pool does.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
-import time
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import httpx
 
-from nightshift.domain import Completion, Request, StopReason, Usage
-from nightshift.errors import ContextExceeded, ModelServerError, StreamBroken, Unreachable
-from nightshift.llm import wire_ollama, wire_openai
-from nightshift.llm.endpoint import Endpoint
-from nightshift.llm.keys import well_formed
+from nightshift.domain import Completion, Request
+from nightshift.errors import ContextExceeded, ModelServerError, Unreachable
+from nightshift.llm import tokens, wire_ollama, wire_openai
+from nightshift.llm.endpoint import Target
+from nightshift.llm.profiles import Profile, Profiles
 from nightshift.llm.refusals import refusal
-from nightshift.llm.wire import Delta, at_least, surely_above
+from nightshift.llm.stream import LOOP_WINDOW as LOOP_WINDOW
+from nightshift.llm.stream import MAX_REPLY, Reply
+from nightshift.llm.stream import Deadlines as Deadlines
+from nightshift.llm.stream import Runaway as Runaway
+from nightshift.llm.tokens import Count
+from nightshift.llm.watch import allocated, watched
+from nightshift.llm.wire import Delta, as_sent
 
-MAX_REPLY = 10_000_000
-"""Characters; no honest reply comes near."""
 MAX_REFUSAL = 65_536
-LOOP_WINDOW = 4_000
-LOOP_UNIT = 400
-"""A reply whose last LOOP_WINDOW characters repeat a unit of at most LOOP_UNIT will not come to an end."""
-SLACK_TOKENS = 32
+MEASURABLE_PREFILL, MEASURABLE_DECODE = 64, 16
+"""Tokens; the time for fewer says little of a speed."""
+SMALLEST_CONTEXT = 1024
+"""Tokens; a server that evaluated fewer of a long prompt did not count what it had cached."""
+CACHED_SPEEDUP = 2.0
+"""A prompt read so many times faster than known was partly cached, which Ollama does not tell."""
+
+if "sniffio" not in sys.modules and find_spec("sniffio") is None:
+    # httpcore tries to import it for every lock it makes, and to search for it in vain is a third of a call's CPU time.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds for each part of a request."""
+async def ask(
+    target: Target,
+    request: Request,
+    *,
+    context: int,
+    deadlines: Deadlines,
+    profiles: Profiles,
+    before_send: Callable[[], None] = lambda: None,
+) -> Completion:
+    """Sends at most one generation request. `context` is what Ollama is told to allocate: the same for a whole run.
 
-    connect: float = 30.0
-    first_token: float = 600.0
-    """From sending to the first piece of text: reading the prompt takes its time."""
-    stall: float = 120.0
-    """Between two pieces."""
-    total: float = 1800.0
-
-
-class Runaway(StreamBroken):
-    """The reply repeated itself or grew without end and was cut; `completion` is what had come until then."""
-
-    def __init__(self, message: str, completion: Completion, *, fault: str = "runaway") -> None:
-        super().__init__(message, fault=fault)
-        self.completion = completion
-
-
-async def ask(endpoint: Endpoint, model: str, request: Request, *, context: int, deadlines: Deadlines) -> Completion:
-    """Raises ModelServerError; a reply cut at its token limit is a value with stop reason `length`."""
-    _refuse_hopeless(endpoint, request, context)
-    reply = _Reply(endpoint, model, deadlines)
-    try:
-        async with asyncio.timeout(min(deadlines.first_token, deadlines.total)) as clock:
-            async with _answer(endpoint, model, request, context, deadlines) as response:
-                await _read(response, reply, clock)
-    except TimeoutError as error:
-        raise reply.overdue() from error
-    except httpx.HTTPError as error:
-        raise _connection_error(error, reply) from error
-    completion = reply.completion()
-    _refuse_truncated(completion, request)
+    `before_send` is called once the prompt is known to fit, just before it is sent. Raises ModelServerError; a reply
+    cut at its token limit is a value with stop reason `length`.
+    """
+    profile = profiles.of(target)
+    sent = as_sent(request, schemas=profile.schemas)
+    room = min(context, profile.context or context)
+    async with open_client(api_key=target.endpoint.api_key, connect=deadlines.connect) as client:
+        count = await _measured(client, target, sent, room, profiles)
+        sent = tokens.fitted(sent, count, room, where=target.endpoint.url)
+        reply = Reply.to(
+            sent, target, deadlines=deadlines, prompt_sent=count.tokens, bytes_per_token=profile.bytes_per_token
+        )
+        before_send()
+        try:
+            async with watched(client, reply), _answer(client, target, sent, context, profile) as response:
+                await _read(response, reply)
+        except TimeoutError as error:
+            raise reply.overdue() from error
+        except httpx.HTTPError as error:
+            raise _connection_error(error, reply) from error
+        completion = reply.completion()
+        if doubt := tokens.shortfall(completion.usage.prompt_tokens, count, sent.messages):
+            await _refuse_truncated(client, target, completion, room, profiles, sure=doubt == "sure")
+    _learn(target, sent, completion, profiles)
     return completion
 
 
@@ -86,125 +97,59 @@ def unreachable(url: str, error: Exception) -> Unreachable:
     return Unreachable(f"no model server answers at {url} ({why}). Is it running?", fault="unreachable")
 
 
-@dataclass(slots=True)
-class _Reply:
-    """A reply while it grows."""
-
-    endpoint: Endpoint
-    model: str
-    deadlines: Deadlines
-    started: float = field(default_factory=time.monotonic)
-    first_at: float | None = None
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    length: int = 0
-    checked: int = 0
-    tail: str = ""
-    stop_reason: StopReason | None = None
-    model_served: str = ""
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    ended: bool = False
-
-    def add(self, delta: Delta) -> None:
-        if delta.error:
-            raise self.broken(f"reports an error in mid-stream: {delta.error}", "mid_stream_error")
-        self.stop_reason = delta.stop_reason or self.stop_reason
-        self.model_served = delta.model or self.model_served
-        self.prompt_tokens = delta.prompt_tokens or self.prompt_tokens
-        self.cached_tokens = delta.cached_tokens or self.cached_tokens
-        self.completion_tokens = delta.completion_tokens or self.completion_tokens
-        self.ended = self.ended or delta.end
-        if delta.text or delta.reasoning:
-            self._grow(delta)
-
-    def _grow(self, delta: Delta) -> None:
-        self.first_at = self.first_at or time.monotonic()
-        self.text.append(delta.text)
-        self.reasoning.append(delta.reasoning)
-        piece = delta.reasoning + delta.text
-        self.length += len(piece)
-        self.tail = (self.tail + piece)[-LOOP_WINDOW:]
-        if self.length > MAX_REPLY:
-            raise self.cut(f"sent more than {MAX_REPLY:,} characters", "too_large")
-        if self.length - self.checked >= LOOP_UNIT:
-            self.checked = self.length
-            if repeats(self.tail):
-                raise self.cut("repeats itself without end", "runaway")
-
-    def completion(self) -> Completion:
-        if self.stop_reason is None:
-            raise self.broken("ended its reply without saying why", "no_end_mark")
-        now = time.monotonic()
-        usage = Usage(1, self.prompt_tokens, self.cached_tokens, self.completion_tokens, now - self.started)
-        return Completion(
-            text=well_formed("".join(self.text))[:MAX_REPLY],
-            stop_reason=self.stop_reason,
-            usage=usage,
-            reasoning=well_formed("".join(self.reasoning))[:MAX_REPLY],
-            endpoint=self.endpoint.url,
-            model_requested=self.model,
-            model_served=self.model_served,
-            first_token_seconds=(self.first_at or now) - self.started,
-        )
-
-    def deadline(self) -> float:
-        """Seconds until this reply is overdue, counted from its last piece."""
-        left = self.started + self.deadlines.total - time.monotonic()
-        waiting = self.deadlines.first_token if self.first_at is None else self.deadlines.stall
-        return min(waiting, left)
-
-    def overdue(self) -> StreamBroken:
-        limits = self.deadlines
-        seconds = time.monotonic() - self.started
-        if seconds >= limits.total:
-            return self.broken(f"was not done after {limits.total:g} s in all", "total")
-        if self.first_at is None:
-            return self.broken(f"sent no first token within {limits.first_token:g} s", "first_token")
-        return self.broken(f"sent nothing more for {limits.stall:g} s", "stall")
-
-    def cut(self, what: str, fault: str) -> Runaway:
-        self.stop_reason = "length"
-        return Runaway(f"{self.model} at {self.endpoint.url} {what}", self.completion(), fault=fault)
-
-    def broken(self, what: str, fault: str) -> StreamBroken:
-        return StreamBroken(f"{self.model} at {self.endpoint.url} {what}", fault=fault)
+async def _measured(
+    client: httpx.AsyncClient, target: Target, request: Request, room: int, profiles: Profiles
+) -> Count:
+    """Counted by the server only where an estimate cannot tell that the prompt fits, so that most calls pay nothing."""
+    profile = profiles.of(target)
+    count = tokens.estimate(request.messages, profile)
+    if not profile.counts or not tokens.is_near(count, request.messages, room):
+        return count
+    _, body = _wire_request(target, request, room, profile)
+    exact = await tokens.counted(client, target.endpoint, body)
+    if exact == 0:
+        profiles.learn(target, counts=False)
+    return Count(exact, "counted") if exact else count
 
 
 @asynccontextmanager
 async def _answer(
-    endpoint: Endpoint, model: str, request: Request, context: int, deadlines: Deadlines
+    client: httpx.AsyncClient, target: Target, request: Request, context: int, profile: Profile
 ) -> AsyncIterator[httpx.Response]:
-    path, body = _wire_request(endpoint, model, request, context)
-    url = endpoint.url + path
+    endpoint = target.endpoint
+    path, body = _wire_request(target, request, context, profile)
     content = json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
-    async with (
-        open_client(api_key=endpoint.api_key, connect=deadlines.connect) as client,
-        client.stream("POST", url, content=content, headers=headers) as response,
-    ):
+    async with client.stream("POST", endpoint.url + path, content=content, headers=headers) as response:
         if response.status_code != 200:
-            said = await _beginning(response)
-            raise refusal(response.status_code, said, url=endpoint.url, model=model, names=endpoint.names)
+            raise refusal(
+                response.status_code,
+                await _beginning(response),
+                url=endpoint.url,
+                model=target.model,
+                names=endpoint.names,
+                schema=request.schema is not None,
+                thinking=profile.thinking,
+            )
         yield response
 
 
-def _wire_request(endpoint: Endpoint, model: str, request: Request, context: int) -> tuple[str, dict[str, Any]]:
+def _wire_request(target: Target, request: Request, context: int, profile: Profile) -> tuple[str, dict[str, Any]]:
+    endpoint, model, thinking = target.endpoint, target.model, profile.thinking
     if endpoint.protocol == "ollama":
         thinks = endpoint.thinks(model)
-        return wire_ollama.PATH, wire_ollama.request_body(request, model, context, thinks=thinks)
-    return wire_openai.PATH, wire_openai.request_body(request, model, context, flavour=endpoint.flavour)
+        body = wire_ollama.request_body(request, model, context, thinks=thinks, thinking=thinking)
+        return wire_ollama.PATH, body
+    return wire_openai.PATH, wire_openai.request_body(request, model, flavour=endpoint.flavour, thinking=thinking)
 
 
-async def _read(response: httpx.Response, reply: _Reply, clock: asyncio.Timeout) -> None:
-    parse = wire_ollama.parse_line if reply.endpoint.protocol == "ollama" else wire_openai.parse_line
-    now = asyncio.get_running_loop().time
+async def _read(response: httpx.Response, reply: Reply) -> None:
+    ollama = reply.target.endpoint.protocol == "ollama"
+    parse = wire_ollama.parse_line if ollama else wire_openai.parse_line
     rest = b""
     async for chunk in response.aiter_bytes():
         *lines, rest = (rest + chunk).split(b"\n")
-        if _take(lines, parse, reply):
-            clock.reschedule(now() + reply.deadline())
+        _take(lines, parse, reply)
         if reply.ended:
             return
         if len(rest) > MAX_REPLY:
@@ -214,8 +159,8 @@ async def _read(response: httpx.Response, reply: _Reply, clock: asyncio.Timeout)
         raise reply.broken("ended its reply without the end mark", "no_end_mark")
 
 
-def _take(lines: list[bytes], parse: Callable[[str], Delta | None], reply: _Reply) -> bool:
-    """Adds what the lines hold; True when text was among it: pings and empty pieces are no progress."""
+def _take(lines: list[bytes], parse: Callable[[str], Delta | None], reply: Reply) -> None:
+    """Adds what the lines hold. Pings and empty pieces are no progress."""
     before = reply.length
     for line in lines:
         try:
@@ -224,15 +169,8 @@ def _take(lines: list[bytes], parse: Callable[[str], Delta | None], reply: _Repl
             raise reply.broken(f"sent a line that cannot be read: {error}", "malformed") from error
         if delta is not None:
             reply.add(delta)
-    return reply.length > before
-
-
-def repeats(tail: str) -> bool:
-    """True when a full window is one short unit over and over, so that legal oddities like }}}} pass."""
-    if len(tail) < LOOP_WINDOW:
-        return False
-    unit = len(tail) - LOOP_UNIT - tail.rfind(tail[-LOOP_UNIT:], 0, -1)
-    return unit <= LOOP_UNIT and tail[unit:] == tail[:-unit]
+    if reply.length > before:
+        reply.moved()
 
 
 async def _beginning(response: httpx.Response) -> str:
@@ -244,31 +182,50 @@ async def _beginning(response: httpx.Response) -> str:
     return said[:MAX_REFUSAL].decode("utf-8", "replace")
 
 
-def _connection_error(error: httpx.HTTPError, reply: _Reply) -> ModelServerError:
+def _connection_error(error: httpx.HTTPError, reply: Reply) -> ModelServerError:
     if reply.first_at is None:
-        return unreachable(reply.endpoint.url, error)
+        return unreachable(reply.target.endpoint.url, error)
     return reply.broken(f"broke off in mid-reply ({error})", "cut")
 
 
-def _refuse_hopeless(endpoint: Endpoint, request: Request, context: int) -> None:
-    if surely_above(context, request.messages):
-        sent = at_least(request.messages)
-        raise ContextExceeded(
-            f"the prompt of {request.span} has at least {sent} tokens and the context of {endpoint.url} is "
-            f"{context}: give the server a larger context or the task a smaller workspace",
-            fault="context",
-        )
+async def _refuse_truncated(
+    client: httpx.AsyncClient, target: Target, completion: Completion, room: int, profiles: Profiles, *, sure: bool
+) -> None:
+    evaluated, held = completion.usage.prompt_tokens, await allocated(client, target)
+    if held >= room and not sure:
+        return
+    if SMALLEST_CONTEXT <= (seen := held or evaluated) < room:
+        profiles.learn(target, context=seen)
+    raise ContextExceeded(
+        f"{target} evaluated {evaluated} prompt tokens of about {completion.prompt_sent} sent: it dropped some without "
+        "a word, so its reply is not used. Give it a larger context",
+        fault="context_truncated",
+    )
 
 
-def _refuse_truncated(completion: Completion, request: Request) -> None:
-    counted = completion.usage.prompt_tokens
-    if counted and surely_above(counted + SLACK_TOKENS, request.messages):
-        sent = at_least(request.messages)
-        raise ContextExceeded(
-            f"{completion.endpoint} evaluated {counted} prompt tokens of at least {sent} sent: it dropped "
-            "some without a word, so its reply is not used. Give it a larger context",
-            fault="context_truncated",
-        )
+def _learn(target: Target, request: Request, completion: Completion, profiles: Profiles) -> None:
+    profile = profiles.of(target)
+    read, written = _speeds(completion)
+    if target.endpoint.flavour == "ollama" and profile.prefill and read > CACHED_SPEEDUP * profile.prefill:
+        read = 0.0
+    profiles.learn(
+        target,
+        prefill=tokens.running(profile.prefill, read) if read else profile.prefill,
+        decode=tokens.running(profile.decode, written) if written else profile.decode,
+        **tokens.calibrated(profile, request.messages, completion.usage.prompt_tokens),
+    )
+
+
+def _speeds(completion: Completion) -> tuple[float, float]:
+    """Tokens a second, read and written; 0 for what this reply does not show."""
+    usage = completion.usage
+    read, reading = usage.prompt_tokens - usage.cached_tokens, completion.prefill_seconds
+    # A server that does not time itself is timed here.
+    writing = completion.decode_seconds or usage.model_seconds - completion.first_token_seconds
+    return (
+        read / reading if reading > 0 and read >= MEASURABLE_PREFILL else 0.0,
+        usage.completion_tokens / writing if writing > 0 and usage.completion_tokens >= MEASURABLE_DECODE else 0.0,
+    )
 
 
 @cache

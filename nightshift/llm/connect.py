@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nightshift.domain import Role
 from nightshift.errors import ModelServerError, ServerLoading, Unreachable
+from nightshift.llm.addresses import base_url
 from nightshift.llm.client import Deadlines
 from nightshift.llm.discover import DEFAULT_URLS, find_servers, probe, survey
 from nightshift.llm.endpoint import Endpoint, Target
 from nightshift.llm.pool import Gate, Pool
+from nightshift.llm.profiles import Profiles
 from nightshift.llm.routing import RoleTarget, routes
+from nightshift.llm.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,22 @@ class Connection:
         """Role -> the model it prefers, for reports."""
         return {role: str(targets[0]) for role, targets in self.targets.items()}
 
-    def pool(self, gate: Gate, *, context: int, deadlines: Deadlines) -> Pool:
-        return Pool(self.targets, gate=gate, context=context, deadlines=deadlines)
+    def thinkers(self) -> frozenset[Role]:
+        """The roles that no model answers for but such as can think."""
+        return frozenset(
+            role for role, targets in self.targets.items() if all(t.endpoint.thinks(t.model) for t in targets)
+        )
+
+    def pool(
+        self,
+        gate: Gate,
+        *,
+        context: int,
+        deadlines: Deadlines,
+        profiles: Profiles | None = None,
+        switches: Switches | None = None,
+    ) -> Pool:
+        return Pool(self.targets, gate=gate, context=context, deadlines=deadlines, profiles=profiles, switches=switches)
 
 
 async def connect(
@@ -37,18 +54,19 @@ async def connect(
     api_key: str = "",
     patience: float = 0.0,
     usual: Sequence[str] = DEFAULT_URLS,
+    devices: Mapping[str, str] | None = None,
 ) -> Connection:
     """Probes the addresses given, and the usual ones when no server is; the dead are left out and told of.
 
-    A server that is loading its model is waited for with `patience` (seconds) when no other answers. Raises
-    Unreachable, ServerLoading, ModelMissing.
+    `devices` names the GPU of each address that shares one with others. A server that is loading its model is
+    waited for with `patience` (seconds) when no other answers. Raises Unreachable, ServerLoading, ModelMissing.
     """
     named = list(dict.fromkeys([*urls, *(t.url for targets in roles.values() for t in targets if t.url)]))
     found = await survey(named, api_key=api_key) if named else {}
     endpoints = [one for one in found.values() if isinstance(one, Endpoint)]
     dead = {url: one for url, one in found.items() if isinstance(one, ModelServerError)}
     if not urls:
-        endpoints += [one for one in await find_servers(usual) if one not in endpoints]
+        endpoints += await find_servers(usual)
     if not endpoints:
         loading = [url for url, error in dead.items() if isinstance(error, ServerLoading)]
         if loading:
@@ -57,6 +75,9 @@ async def connect(
             raise next(iter(dead.values()))
         else:
             raise _nobody(usual)
+    shared = {base_url(url): device for url, device in (devices or {}).items()}
+    by_url = {one.url: replace(one, device=shared.get(one.url, "")) for one in reversed(endpoints)}
+    endpoints = list(reversed(by_url.values()))
     return Connection(tuple(endpoints), routes(endpoints, roles, model), dead)
 
 

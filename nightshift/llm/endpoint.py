@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,6 +17,16 @@ class Model:
     """Parameters in billions, as reported or read from the name; 0 when unknown."""
     capabilities: tuple[str, ...] = ()
     """As Ollama lists them, e.g. completion, thinking, embedding; empty when the server does not say."""
+    trained: int = 0
+    """Tokens of context it was trained for; 0 when the server does not say."""
+    size: int = 0
+    """Bytes of its file; 0 when the server does not say."""
+    loaded: int = 0
+    """Bytes it takes in memory now; 0 when it is not loaded or the server does not say."""
+    vram: int = 0
+    """Of those, bytes in the GPU's memory: fewer than `loaded` means that the CPU does part of the work."""
+    allocated: int = 0
+    """Tokens of context it is loaded with, as Ollama reports them; 0 when it is not loaded."""
 
     def __str__(self) -> str:
         return self.name
@@ -33,10 +44,17 @@ class Endpoint:
     context: int | None = None
     """Tokens per slot; None when the server does not say."""
     api_key: str = field(default="", repr=False)
+    build: str = ""
+    """The server's own version."""
+    device: str = ""
+    """Servers with the same name here share one GPU, which should work for one model at a time; empty: its own."""
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(model.name for model in self.models)
+
+    def model(self, name: str) -> Model | None:
+        return next((model for model in self.models if model.name == name), None)
 
     def window(self, asked: int) -> int:
         """Tokens a request to this server may use when `asked` is what we would like."""
@@ -44,7 +62,7 @@ class Endpoint:
 
     def thinks(self, name: str) -> bool | None:
         """Whether that model can think; None when the server does not say."""
-        model = next((model for model in self.models if model.name == name), None)
+        model = self.model(name)
         return "thinking" in model.capabilities if model and model.capabilities else None
 
 
@@ -55,5 +73,23 @@ class Target:
     endpoint: Endpoint
     model: str
 
+    def window(self, asked: int) -> int:
+        """Tokens a request may use here: the server's limit and the model's."""
+        model = self.endpoint.model(self.model)
+        allowed = self.endpoint.window(asked)
+        return min(allowed, model.trained) if model and model.trained else allowed
+
     def __str__(self) -> str:
         return f"{self.model} at {self.endpoint.url}"
+
+
+def billions(name: str) -> float:
+    """Parameters in billions as a model's name tells them; 0 when it does not.
+
+    >>> billions("qwen3-coder:30b-a3b"), billions("mixtral:8x7b"), billions("gemma3:270m")
+    (30.0, 56.0, 0.27)
+    """
+    size = re.search(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z0-9])", name.lower())
+    if not size:
+        return 0.0
+    return int(size[1] or 1) * float(size[2]) / (1000 if size[3] == "m" else 1)

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nightshift.domain import Completion, Message, Request, Usage
+from nightshift.llm.wire import FIXED_SAMPLING
 
 
 def messages_as_dicts(messages: Sequence[Message]) -> list[dict[str, str]]:
@@ -36,10 +37,14 @@ def call_fields(request: Request, completion: Completion, *, fault: str = "", at
         "text": completion.text,
         "reasoning": completion.reasoning,
         "stop_reason": completion.stop_reason,
+        "fixed_sampling": FIXED_SAMPLING,
+        "prompt_sent": completion.prompt_sent,
         "prompt_tokens": usage.prompt_tokens,
         "cached_tokens": usage.cached_tokens,
         "completion_tokens": usage.completion_tokens,
         "first_token_seconds": completion.first_token_seconds,
+        "prefill_seconds": completion.prefill_seconds,
+        "decode_seconds": completion.decode_seconds,
         "seconds": usage.model_seconds,
         "attempt": attempt,
         "fault": fault,
@@ -63,6 +68,9 @@ def completion_from_fields(fields: Mapping[str, Any]) -> Completion:
         model_requested=fields.get("model_requested", ""),
         model_served=fields.get("model_served", ""),
         first_token_seconds=fields.get("first_token_seconds", 0.0),
+        prompt_sent=fields.get("prompt_sent", 0),
+        prefill_seconds=fields.get("prefill_seconds", 0.0),
+        decode_seconds=fields.get("decode_seconds", 0.0),
     )
 
 

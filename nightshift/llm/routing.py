@@ -47,8 +47,21 @@ def routes(
     return dict.fromkeys(ROLES, builder) | preferred | chosen
 
 
+def in_order(models: Sequence[str], span: str) -> tuple[str, ...]:
+    """The first model first, except that the candidates of one step are spread over all of them.
+
+    >>> in_order("ab", "build/a.py/candidate-2")
+    ('b', 'a')
+    """
+    candidate = re.search(r"candidate-(\d+)", span)
+    first = (int(candidate[1]) - 1) % len(models) if candidate else 0
+    return (*models[first:], *models[:first])
+
+
 def _wanted(endpoints: Sequence[Endpoint], targets: Sequence[RoleTarget]) -> tuple[Target, ...]:
-    return tuple(_everywhere(_at(endpoints, target.url), target.model)[0] for target in targets)
+    """A model named without a server may use every server that has it."""
+    everywhere = [there for target in targets for there in _everywhere(_at(endpoints, target.url), target.model)]
+    return tuple(dict.fromkeys(everywhere))
 
 
 def _at(endpoints: Sequence[Endpoint], url: str | None) -> Sequence[Endpoint]:
@@ -89,14 +102,14 @@ def _default(endpoints: Sequence[Endpoint]) -> tuple[Target, ...]:
 
 
 def _by_size(endpoints: Sequence[Endpoint]) -> list[Target]:
+    """Smallest first. Equals are ordered by their names, so that the order of a listing never decides."""
     sized = [
-        (model.billions, Target(endpoint, model.name))
-        for endpoint in endpoints
+        (model.billions, model.size, model.name, number)
+        for number, endpoint in enumerate(endpoints)
         for model in endpoint.models
         if _writes_text(model)
     ]
-    # Largest first and then turned round, so that of equals the one listed first counts as the largest.
-    return [target for _, target in sorted(sized, key=lambda pair: -pair[0])][::-1]
+    return [Target(endpoints[number], name) for _, _, name, number in sorted(sized)]
 
 
 def _writes_text(model: Model) -> bool:

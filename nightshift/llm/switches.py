@@ -1,6 +1,7 @@
 """Which optimisations of the model servers' room are on; the config table `[switches]`.
 
-Each may be turned off alone, and with all of them off everything still works, only slower. None changes what counts as done.
+Each may be turned off alone, and with all of them off everything still works, only slower. None changes what
+counts as done.
 """
 
 from __future__ import annotations

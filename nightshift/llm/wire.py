@@ -1,25 +1,47 @@
-"""What the two wire protocols share: the piece of a reply, careful JSON reading, and token estimates."""
+"""What the two wire protocols share: the piece of a reply, the request as a model takes it, careful JSON reading."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from nightshift.domain import Message, StopReason
+from nightshift.domain import Request, StopReason
 
-TOP_K = 40
-MIN_P = 0.05
+FIXED_SAMPLING = {"top_k": 40, "min_p": 0.05, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 """Sent wherever the protocol takes them: the defaults of servers differ, and a model file may change them."""
-
-CHARACTERS_PER_TOKEN = 6
-"""More than any tokeniser packs into one on average, over code or prose."""
+PENALTIES = {name: FIXED_SAMPLING[name] for name in ("presence_penalty", "frequency_penalty")}
+"""The part of it that every OpenAI-compatible server takes."""
 
 STOP_REASONS: dict[str, StopReason] = {
     "stop": "stop", "length": "length", "eos": "stop", "tool_calls": "stop", "load": "stop",
 }  # fmt: skip
+IN_WORDS = "Answer with one JSON object that follows this JSON schema, and with nothing else: "
+
+_DECODER = json.JSONDecoder(strict=False)
+"""Made once: json.loads makes a new one per call as soon as an option is set, which streams would pay per token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a server says a reply cost; 0 where it does not say."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    prefill_seconds: float = 0.0
+    """For the part of the prompt that was not cached."""
+    decode_seconds: float = 0.0
+
+    def __or__(self, later: Counts) -> Counts:
+        """Both together; where both say something, the later one."""
+        return Counts(
+            later.prompt_tokens or self.prompt_tokens,
+            later.cached_tokens or self.cached_tokens,
+            later.completion_tokens or self.completion_tokens,
+            later.prefill_seconds or self.prefill_seconds,
+            later.decode_seconds or self.decode_seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +51,33 @@ class Delta:
     text: str = ""
     reasoning: str = ""
     stop_reason: StopReason | None = None
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
+    counts: Counts | None = None
     model: str = ""
     error: str = ""
     end: bool = False
     """The protocol's own end mark; a stream without it is broken."""
 
 
-def surely_above(tokens: int, messages: Sequence[Message]) -> bool:
-    """Whether these messages have more tokens than that under any tokeniser there is."""
-    if sum(len(message.content) for message in messages) // CHARACTERS_PER_TOKEN <= tokens:
-        return False
-    return at_least(messages) > tokens
+def as_sent(request: Request, *, schemas: bool) -> Request:
+    """The request as a model takes it: it does not think beside a schema, and is told the schema it does not take."""
+    if request.schema is None:
+        return request
+    return replace(request if schemas else in_words(request), think=0)
 
 
-def at_least(messages: Sequence[Message]) -> int:
-    """Tokens these messages have at the very least: long runs of one character may be a single token."""
-    text = "".join(message.content for message in messages)
-    return len(re.sub(r"(.)\1{3,}", r"\1\1\1", text, flags=re.DOTALL)) // CHARACTERS_PER_TOKEN
-
-
-def probably(messages: Sequence[Message]) -> int:
-    """Tokens these messages have under a usual tokeniser."""
-    return sum(len(message.content.encode("utf-8", "replace")) for message in messages) * 2 // 7 + 8 * len(messages)
+def in_words(request: Request) -> Request:
+    """The request with its schema asked for in the last user message rather than demanded of the server."""
+    schema = json.dumps(request.schema, separators=(",", ":"))
+    last = max((i for i, message in enumerate(request.messages) if message.role == "user"), default=-1)
+    messages = list(request.messages)
+    messages[last] = replace(messages[last], content=f"{messages[last].content}\n{IN_WORDS}{schema}\n")
+    return replace(request, messages=tuple(messages), schema=None)
 
 
 def parse_object(line: str) -> dict[str, Any]:
     """A JSON object; raw control characters in strings are let through. Raises ValueError for all else."""
     try:
-        value = json.loads(line, strict=False)
+        value = _DECODER.decode(line)
     except RecursionError as error:
         raise ValueError("JSON nested too deeply") from error
     return as_dict(value, strict=True)
@@ -79,6 +97,12 @@ def as_text(value: Any) -> str:
 
 def as_count(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def as_seconds(value: Any, unit: float) -> float:
+    """`value` in that unit, e.g. 1e-9 for nanoseconds; 0 for what is no positive number."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) * unit if number and 0 < value < 1e18 else 0.0
 
 
 def error_message(value: Any) -> str:

@@ -10,12 +10,13 @@ from typing import Any
 from nightshift.domain import Request
 from nightshift.llm.keys import messages_as_dicts
 from nightshift.llm.wire import (
-    MIN_P,
+    FIXED_SAMPLING,
     STOP_REASONS,
-    TOP_K,
+    Counts,
     Delta,
     as_count,
     as_dict,
+    as_seconds,
     as_text,
     error_message,
     parse_object,
@@ -24,8 +25,13 @@ from nightshift.llm.wire import (
 PATH = "/api/chat"
 
 
-def request_body(request: Request, model: str, context: int, *, thinks: bool | None = None) -> dict[str, Any]:
-    """`context` must stay the same for a model during a run: a change makes the server load it again."""
+def request_body(
+    request: Request, model: str, context: int, *, thinks: bool | None = None, thinking: bool = True
+) -> dict[str, Any]:
+    """`context` must stay the same for a model during a run: a change makes the server load it again.
+
+    Says nothing about thinking to a model that refuses to be told (`thinking` is False).
+    """
     sampling = request.sampling
     body: dict[str, Any] = {
         "model": model,
@@ -39,16 +45,15 @@ def request_body(request: Request, model: str, context: int, *, thinks: bool | N
             "num_predict": sampling.max_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            "top_k": TOP_K,
-            "min_p": MIN_P,
             "repeat_penalty": sampling.repeat_penalty,
             "seed": sampling.seed,
+            **FIXED_SAMPLING,
         },
     }
     # Unset means "think" to a model that can, and "true" is refused by one that cannot. While a model thinks,
     # its reply is not held to the format.
-    think = request.think and request.schema is None
-    if thinks or (thinks is None and not think):
+    think = request.think > 0 and request.schema is None
+    if thinking and (thinks or (thinks is None and not think)):
         body["think"] = think
     if request.schema is not None:
         body["format"] = dict(request.schema)
@@ -69,9 +74,17 @@ def parse_line(line: str) -> Delta | None:
         text=as_text(message.get("content")),
         reasoning=as_text(message.get("thinking")),
         stop_reason=STOP_REASONS.get(reason) if done else None,
-        prompt_tokens=as_count(chunk.get("prompt_eval_count")),
-        completion_tokens=as_count(chunk.get("eval_count")),
+        counts=_counts(chunk) if done else None,
         model=as_text(chunk.get("model")),
         error=f"the server ended the reply with {reason!r}" if done and reason not in STOP_REASONS else "",
         end=done,
+    )
+
+
+def _counts(chunk: dict[str, Any]) -> Counts:
+    return Counts(
+        prompt_tokens=as_count(chunk.get("prompt_eval_count")),
+        completion_tokens=as_count(chunk.get("eval_count")),
+        prefill_seconds=as_seconds(chunk.get("prompt_eval_duration"), 1e-9),
+        decode_seconds=as_seconds(chunk.get("eval_duration"), 1e-9),
     )

@@ -11,41 +11,45 @@ from nightshift.domain import Request
 from nightshift.llm.endpoint import Flavour
 from nightshift.llm.keys import messages_as_dicts
 from nightshift.llm.wire import (
-    MIN_P,
+    FIXED_SAMPLING,
+    PENALTIES,
     STOP_REASONS,
-    TOP_K,
+    Counts,
     Delta,
     as_count,
     as_dict,
+    as_seconds,
     as_text,
     error_message,
     parse_object,
-    probably,
 )
 
 PATH = "/v1/chat/completions"
-SMALLEST_REPLY = 256
 
 
-def request_body(request: Request, model: str, context: int, *, flavour: Flavour = "generic") -> dict[str, Any]:
+def request_body(
+    request: Request, model: str, *, flavour: Flavour = "generic", thinking: bool = True
+) -> dict[str, Any]:
+    """Says nothing about thinking to a model that refuses to be told (`thinking` is False)."""
     sampling = request.sampling
-    # vLLM refuses a request whose prompt and max_tokens together exceed the context.
-    room = max(SMALLEST_REPLY, context - probably(request.messages))
     body: dict[str, Any] = {
         "model": model,
         "messages": messages_as_dicts(request.messages),
         "stream": True,
         "stream_options": {"include_usage": True},
-        "max_tokens": min(sampling.max_tokens, room),
+        "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "seed": sampling.seed,
+        **PENALTIES,
     }
     if request.schema is not None:
         # The flat form that llama.cpp documents is accepted and then ignored.
         schema = {"name": request.role, "strict": True, "schema": dict(request.schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return body | (_llama_extras(request) if flavour == "llama.cpp" else {})
+    if flavour == "llama.cpp":
+        body |= {**FIXED_SAMPLING, "repeat_penalty": sampling.repeat_penalty, "cache_prompt": True}
+    return body | (_thinking(request, flavour) if thinking else {})
 
 
 def parse_line(line: str) -> Delta | None:
@@ -62,29 +66,37 @@ def parse_line(line: str) -> Delta | None:
         return Delta(error=error_message(event["error"]))
     choices = event.get("choices")
     choice = as_dict(choices[0]) if isinstance(choices, list) and choices else {}
-    delta, usage, timings = (as_dict(of.get(name)) for of, name in
-                             ((choice, "delta"), (event, "usage"), (event, "timings")))  # fmt: skip
-    details = as_dict(usage.get("prompt_tokens_details"))
+    delta = as_dict(choice.get("delta"))
     reason = as_text(choice.get("finish_reason"))
     return Delta(
         text=as_text(delta.get("content")),
         reasoning=as_text(delta.get("reasoning_content")) or as_text(delta.get("reasoning")),
         stop_reason=STOP_REASONS.get(reason),
-        prompt_tokens=as_count(usage.get("prompt_tokens")),
-        cached_tokens=as_count(details.get("cached_tokens")) or as_count(timings.get("cache_n")),
-        completion_tokens=as_count(usage.get("completion_tokens")),
+        counts=_counts(event) if event.get("usage") or event.get("timings") else None,
         model=as_text(event.get("model")),
         error=f"the server ended the reply with {reason!r}" if reason and reason not in STOP_REASONS else "",
     )
 
 
-def _llama_extras(request: Request) -> dict[str, Any]:
-    return {
-        "top_k": TOP_K,
-        "min_p": MIN_P,
-        "repeat_penalty": request.sampling.repeat_penalty,
-        "cache_prompt": True,
-        # With a schema on, a thinking model may spend the whole reply before the JSON begins.
-        "chat_template_kwargs": {"enable_thinking": request.think and request.schema is None},
-        "reasoning_format": "deepseek",
-    }
+def _thinking(request: Request, flavour: Flavour) -> dict[str, Any]:
+    # With a schema on, a thinking model may spend the whole reply before the JSON begins.
+    think = request.think if request.schema is None else 0
+    body: dict[str, Any] = {"chat_template_kwargs": {"enable_thinking": think > 0}}
+    if flavour == "llama.cpp":
+        body["reasoning_format"] = "deepseek"
+    if flavour == "llama.cpp" and think:
+        body["thinking_budget_tokens"] = think
+    return body
+
+
+def _counts(event: dict[str, Any]) -> Counts:
+    usage, timings = as_dict(event.get("usage")), as_dict(event.get("timings"))
+    details = as_dict(usage.get("prompt_tokens_details"))
+    cached = as_count(timings.get("cache_n"))
+    return Counts(
+        as_count(usage.get("prompt_tokens")) or cached + as_count(timings.get("prompt_n")),
+        as_count(details.get("cached_tokens")) or cached,
+        as_count(usage.get("completion_tokens")) or as_count(timings.get("predicted_n")),
+        as_seconds(timings.get("prompt_ms"), 1e-3),
+        as_seconds(timings.get("predicted_ms"), 1e-3),
+    )

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from nightshift.domain import Diagnosis, Plan, Verdict
 from nightshift.records import Record, attempt_number, proof_of, value_of
+from nightshift.report.cache import CacheUse, cache_use_of_call
 from nightshift.report.text import counted, duration, fitted, one_line, printable
 
 Fields = Mapping[str, Any]
@@ -41,12 +42,18 @@ class Console:
         self._hidden = frozenset() if verbose else _DETAILS
         self._colour = stream.isatty() and not environ.get("NO_COLOR")
         self._verdict: Verdict | None = None
+        self._cache = CacheUse()
         self._gone = False
 
     def __call__(self, record: Record) -> None:
         if record.kind == "verdict":
             self._verdict = value_of(Verdict, record, "verdict")
+        if record.kind == "call":
+            self._cache += cache_use_of_call(record.fields)
         if record.kind == "run_finished":
+            # Silence at 0: most often the server has a cache and does not tell of it.
+            if self._cache.cached and not self._quiet:
+                self._print(f"prompts  {self._cache}")
             # Whole, however long: the way out stands at its end.
             self._print(final_line(record.fields, self._verdict), whole=True)
         elif not self._quiet and record.kind not in self._hidden:

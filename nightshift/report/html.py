@@ -21,6 +21,7 @@ from nightshift.records import (
     settled,
     started_with,
 )
+from nightshift.report.cache import cache_use
 from nightshift.report.console import OWN_CHECKS
 from nightshift.report.handoff import continue_command
 from nightshift.report.result import result_of
@@ -82,6 +83,11 @@ def _verdict(records: Sequence[Record]) -> Iterator[str]:
     usage = result["usage"]
     tokens = f"{usage['prompt_tokens']:,} prompt + {usage['completion_tokens']:,} completion tokens"
     yield _tag("p", f"run {result['run']}: {usage['calls']} calls, {tokens}")
+    use = cache_use(records)
+    if use.prompt:
+        yield _tag("p", f"{use}")
+    if use.sent:
+        yield _tag("p", f"prompt tokens evaluated / sent by our count: {use.evaluated:,} / {use.sent:,}")
     isolation = str(started_with(records).get("isolation", ""))
     if "unsafe" in isolation:
         yield Markup(f'<p><strong class="bad">isolation: {_text(isolation)}</strong></p>')
@@ -187,7 +193,7 @@ def _calls(records: Sequence[Record]) -> Iterator[str]:
     calls = of_kind(records, "call")
     faults = of_kind(records, "fault")
     yield _tag("h2", f"Model calls: {len(calls)}")
-    head = ("where", "role", "model", "prompt", "cached", "completion", "seconds", "fault")
+    head = ("where", "role", "model", "evaluated", "sent", "cached", "completion", "seconds", "fault")
     yield _table(head, map(_call_row, calls[:SHOWN_CALLS]))
     if len(calls) > SHOWN_CALLS:
         yield _tag("p", f"{len(calls) - SHOWN_CALLS} more are in the trace.")
@@ -199,7 +205,7 @@ def _calls(records: Sequence[Record]) -> Iterator[str]:
 
 def _call_row(record: Record) -> tuple[Any, ...]:
     fields = record.fields
-    counts = (fields.get(name) for name in ("prompt_tokens", "cached_tokens", "completion_tokens"))
+    counts = (fields.get(name) for name in ("prompt_tokens", "prompt_sent", "cached_tokens", "completion_tokens"))
     model = fields.get("model_served") or fields.get("model_requested")
     return (
         record.span,

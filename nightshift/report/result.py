@@ -22,6 +22,7 @@ from nightshift.records import (
     started_with,
     usage_of,
 )
+from nightshift.report.cache import cache_use
 
 __all__ = ["result_of", "write_atomically"]
 
@@ -89,7 +90,8 @@ def _tests(verdict: Verdict | None) -> dict[str, Any]:
     }
 
 
-def _counters(records: Sequence[Record]) -> dict[str, int]:
+def _counters(records: Sequence[Record]) -> dict[str, float]:
     outcome = outcome_of(records)
-    parts = {"resumed": len(of_kind(records, "resumed"))}
+    prompts = {f"prompts_{name}": figure for name, figure in cache_use(records).figures().items() if figure is not None}
+    parts = {"resumed": len(of_kind(records, "resumed")), **prompts}
     return {**parts, **(outcome.fields.get("counters") or {})} if outcome else parts

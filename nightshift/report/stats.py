@@ -16,6 +16,7 @@ from nightshift.records import (
     settled,
     usage_of,
 )
+from nightshift.report.cache import cache_use
 from nightshift.report.text import one_line
 
 
@@ -32,6 +33,7 @@ def stats_of(records: Sequence[Record]) -> dict[str, Any]:
         "wall_seconds": round(elapsed_of(records), 3),
         "usage": as_json(usage_of(told)),
         "replies": len(calls),
+        "prompts": cache_use(calls).figures(),
         "roles": {role: _role_stats(told, role) for role in _roles(told)},
         "models": dict(Counter(str(r.fields.get("model_served") or r.fields.get("model_requested")) for r in calls)),
         "candidates": len(of_kind(told, "evaluation")),
@@ -60,8 +62,12 @@ def _row(role: str, row: dict[str, Any]) -> str:
 
 
 def _entry(name: str, value: Any) -> str:
-    text = ", ".join(f"{key} {number}" for key, number in value.items()) if isinstance(value, dict) else value
-    return one_line(f"{name.replace('_', ' ')}: {'-' if text in ('', None) else text}")
+    text = ", ".join(f"{key} {_shown(number)}" for key, number in value.items()) if isinstance(value, dict) else value
+    return one_line(f"{name.replace('_', ' ')}: {_shown(text)}")
+
+
+def _shown(value: Any) -> Any:
+    return "-" if value in ("", None) else value
 
 
 def _roles(records: Iterable[Record]) -> list[str]:

@@ -19,7 +19,7 @@ OUTCOMES = frozenset(get_args(Outcome))
 TAMPERED = "a test that must fail did not: something in the tree changes what pytest reports"
 
 INTERNAL = re.compile(
-    r"^(?:/[^\n]*/(?:_pytest|pluggy|importlib)/|/[^\n]*/ast\.py|/[^\n]*_nightshift_plugin\.py|<frozen )"
+    r"^(?:/[^\n]*/(?:_pytest|pluggy|importlib)/|/[^\n]*/ast\.py|/[^\n]*/_nightshift/\w+\.py|<frozen )"
     r"[^\n]*: in [^\n]*\n(?:    [^\n]*\n)*",
     re.MULTILINE,
 )
@@ -49,6 +49,11 @@ class Told:
     live_canaries: int = 0
     status: int | None = None
     sound: bool = True
+    linked: bool = False
+    """The link to the code held to the end."""
+    notes: list[str] = field(default_factory=list)
+    unsupported: dict[str, str] = field(default_factory=dict)
+    """Test file -> what it did that cannot be done across two processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +67,15 @@ class Asked:
     """Both as the session knew them."""
     test_seconds: float
     stop_early: bool = False
+    linked: bool = False
+    """The code under test was in another process."""
 
 
 def report_of(asked: Asked, frames: bytes, ran: ExecResult, silent_seconds: float = 0.0) -> TestReport:
-    told = read(frames, asked)
+    return report_on(read(frames, asked), asked, ran, silent_seconds)
+
+
+def report_on(told: Told, asked: Asked, ran: ExecResult, silent_seconds: float) -> TestReport:
     if told.running:
         overdue = ran.timed_out or silent_seconds >= asked.test_seconds
         late = f"timed out after {asked.test_seconds:g} s"
@@ -83,7 +93,7 @@ def report_of(asked: Asked, frames: bytes, ran: ExecResult, silent_seconds: floa
         collected=len(told.ids),
         collection_errors=tuple(errors),
         exec=ran,
-        complete=complete(told, ran, stop_early=asked.stop_early),
+        complete=complete(told, ran, stop_early=asked.stop_early) and told.linked == asked.linked,
     )
 
 
@@ -157,9 +167,22 @@ def hear_finish(told: Told, frame: Mapping[str, Any], asked: Asked) -> None:
     told.status = int(frame["status"])
 
 
+def hear_link(told: Told, frame: Mapping[str, Any], asked: Asked) -> None:
+    told.linked = frame["broken"] is False
+
+
+def hear_note(told: Told, frame: Mapping[str, Any], asked: Asked) -> None:
+    told.notes.append(normalised(str(frame["what"]), asked))
+
+
+def hear_unsupported(told: Told, frame: Mapping[str, Any], asked: Asked) -> None:
+    told.unsupported[str(frame["path"])] = str(frame["why"])
+
+
 HEAR = {
     "unloaded": hear_unloaded, "collected": hear_collected, "canaries": hear_canaries, "canary": hear_canary,
-    "start": hear_start, "test": hear_test, "finish": hear_finish,
+    "start": hear_start, "test": hear_test, "finish": hear_finish, "link": hear_link, "note": hear_note,
+    "unsupported": hear_unsupported,
 }  # fmt: skip
 
 

@@ -18,18 +18,22 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from nightshift.domain import ExecLimits
 from nightshift.errors import SandboxUnavailable
+from nightshift.sandbox.usage import Room, overfull, resident_bytes
 
-LAUNCHER = Path(__file__).with_name("launcher.py")
-ORDERS, REPORT = "{orders}", "{report}"
-"""In an argv: the descriptors of the private input and the private reply."""
+LAUNCHER = ("kernel", "landlock", "namespaces", "reaper", "launcher")
+"""The modules of the launcher; it imports nothing else of ours."""
+LAUNCH = "import sys; sys.path.insert(0, sys.argv[1]); from nightshift.sandbox.launcher import main; main()"
+ORDERS, REPORT, FILTER, CHANNEL = "{orders}", "{report}", "{filter}", "{channel}"
+"""In an argv: the descriptors of the private input, of the private reply, of the seccomp filter for a program
+that installs it itself, and of a conversation."""
 
 FLOOD = 64
 """A process that writes this many times its output cap is ended: nobody reads that much."""
@@ -37,21 +41,28 @@ REPORT_BYTES = 32 << 20
 GRACE_SECONDS = 2.0
 TICK_SECONDS = 0.05
 OPEN_FILES = 1024
-PAGE = resource.getpagesize()
+LOCKED_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One process to run. `jail` is the launcher's description of it, None for none at all."""
+    """One process to run, and what the launcher is to put around it."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: str
     limits: ExecLimits
-    jail: Mapping[str, Any] | None = None
+    walls: str = ""
+    """The launcher's name for them; with none, it only sets limits."""
+    jail: Mapping[str, Any] = field(default_factory=dict)
+    landlock: Mapping[str, Any] | None = None
     filter: bytes = b""
+    room: Room | None = None
+    """Set where it writes to a disk of the host."""
     orders: bytes | None = None
     """Private input; with it the process also gets a private reply channel."""
+    channel: int | None = None
+    """A socket to converse through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +82,8 @@ class Supervisor:
     """At most `parallel` processes at once; `close` ends them all, whatever thread waits for them."""
 
     def __init__(self, parallel: int, scratch: Path) -> None:
-        self._launcher = str(scratch / "launcher.pyc")  # compiling it takes longer than all it does
-        py_compile.compile(str(LAUNCHER), cfile=self._launcher, doraise=True)
+        self._launcher = str(scratch / "launch")
+        compile_launcher(Path(self._launcher))
         self._turns = threading.BoundedSemaphore(max(1, parallel))
         self._idle = threading.Condition()
         self._running: set[Child] = set()
@@ -89,6 +100,20 @@ class Supervisor:
             finally:
                 child.end()
                 self._forget(child)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """For work in a process that was kept: it counts among the `parallel`."""
+        with self._turns:
+            self.raise_if_closed()
+            yield
+            self.raise_if_closed()
+
+    def keep(self, job: Job) -> Child:
+        """A process that nobody waits for; whoever keeps it ends it, or `close` does."""
+        with self._idle:
+            self.raise_if_closed()
+            return Child(job, self._launcher)
 
     def close(self) -> None:
         with self._idle:
@@ -117,19 +142,27 @@ class Child:
     def __init__(self, job: Job, launcher: str) -> None:
         self._job = job
         self._started = self._weighed = time.monotonic()
+        self._disk = os.statvfs(job.room.place) if job.room else None
         cap = job.limits.output_bytes
         self._out, self._err, self._status = Pipe(cap), Pipe(cap), Pipe(4096)
         self._report = Pipe(2 * REPORT_BYTES)
         leash, held = os.pipe()
         self._leash: IO[bytes] = open(held, "wb", buffering=0)  # noqa: SIM115
-        with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as orders:
+        with (
+            tempfile.TemporaryFile() as stdin,
+            tempfile.TemporaryFile() as orders,
+            tempfile.TemporaryFile() as program,
+        ):
             private = {} if job.orders is None else {ORDERS: orders.fileno(), REPORT: self._report.write}
+            private |= {FILTER: program.fileno()} if FILTER in job.argv else {}
+            private |= {CHANNEL: job.channel} if job.channel is not None else {}
             orders.write(job.orders or b"")
+            program.write(job.filter)
             marshal.dump(launcher_plan(job, self._status.write, leash, private), stdin)
-            for file in (orders, stdin):
+            for file in (orders, program, stdin):
                 file.seek(0)
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", launcher],
+                [sys.executable, "-I", "-S", "-c", LAUNCH, launcher],
                 stdin=stdin, stdout=self._out.write, stderr=self._err.write,
                 pass_fds=[leash, self._status.write, *private.values()],
                 env={}, cwd="/", start_new_session=True,
@@ -169,9 +202,20 @@ class Child:
             silent_seconds=time.monotonic() - self._report.last,
         )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def complaint(self) -> str:
+        """The end of what it said on stderr, and why it was not started."""
+        for pipe in (self._status, self._err):
+            pipe.take()
+        said = self._status.kept().removeprefix(b"ok") + self._err.kept()[-500:]
+        return said.decode(errors="backslashreplace")
+
     def let_go(self) -> None:
         self._leash.close()
-        if self._job.jail is None:
+        if not self._job.walls:
             self.kill()
 
     def kill(self) -> None:
@@ -227,6 +271,8 @@ class Child:
         bound = self._job.limits.memory_bytes
         if resident_bytes(self._process.pid) > bound:
             return f"\nsandbox: ended, its processes used more than {bound >> 20} MB together\n"
+        if self._job.room and self._disk and overfull(self._job.room, self._disk):
+            return f"\nsandbox: ended, its files took more than {self._job.room.bytes >> 20} MB together\n"
         return ""
 
     def _exit_code(self) -> int:
@@ -276,41 +322,42 @@ class Pipe:
         return bytes(self.head) + gap + bytes(self._tail)
 
 
+def compile_launcher(place: Path) -> None:
+    """Compiling it takes longer than all it does. A package of that name lies nowhere else in its path."""
+    package = place / "nightshift" / "sandbox"
+    package.mkdir(parents=True)
+    for folder in (package.parent, package):
+        (folder / "__init__.py").touch()
+    for name in LAUNCHER:
+        source = Path(__file__).with_name(f"{name}.py")
+        py_compile.compile(str(source), cfile=str(package / f"{name}.pyc"), doraise=True)
+
+
 def launcher_plan(job: Job, status: int, leash: int, private: Mapping[str, int]) -> dict[str, Any]:
     return {
         "parent": os.getpid(),
         "argv": [str(private.get(word, word)) for word in job.argv],
         "env": dict(job.env),
         "cwd": job.cwd,
-        "rlimits": rlimits(job.limits, counted=job.jail is not None),
-        "jail": dict(job.jail) if job.jail is not None else None,
-        "filter": job.filter,
+        "rlimits": rlimits(job.limits, counted=bool(job.walls)),
+        "walls": job.walls,
+        "jail": dict(job.jail),
+        "landlock": dict(job.landlock) if job.landlock is not None else None,
+        "filter": b"" if FILTER in private else job.filter,
         "status": status,
         "leash": leash,
     }
 
 
 def rlimits(limits: ExecLimits, *, counted: bool) -> list[tuple[int, int]]:
-    """Processes are counted in a user namespace of their own only: outside, all of the user's would count."""
+    """Processes are counted where there are walls only: without any, all of the user's would count."""
     bounds = [
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, math.ceil(limits.seconds) * (os.cpu_count() or 1) + 1),
-        (resource.RLIMIT_AS, limits.memory_bytes),
+        *([(resource.RLIMIT_AS, limits.memory_bytes)] if sys.platform == "linux" else []),
         (resource.RLIMIT_FSIZE, limits.file_bytes),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_MEMLOCK, LOCKED_BYTES),
     ]
     own = 2  # the launcher and init
     return [*bounds, (resource.RLIMIT_NPROC, limits.processes + own)] if counted else bounds
-
-
-def resident_bytes(root: int) -> int:
-    """Private memory of a process and all below it; 0 where the kernel does not say."""
-    pages, todo = 0, [root]
-    while todo:
-        pid = todo.pop()
-        with suppress(OSError, ValueError, IndexError):
-            _, resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[:3]
-            pages += int(resident) - int(shared)
-            for task in os.listdir(f"/proc/{pid}/task"):
-                todo += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
-    return pages * PAGE

@@ -6,15 +6,18 @@ are not copied. Removal follows no link, opens no file and does not mind depth.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from nightshift.domain import Tree
 from nightshift.errors import Refused
@@ -40,32 +43,44 @@ def write_tree(tree: Tree, place: Path, *, owner: int | None = None) -> None:
 
 
 def copy_directory(base: Path, place: Path) -> None:
-    todo = [(base, place)]
+    for entry, relative in kept(base):
+        copy = place / relative
+        if entry.is_symlink():
+            copy_link(Path(entry.path), copy, base)
+        elif entry.is_dir():
+            copy.mkdir()
+        else:
+            copy_file(entry.path, copy)
+
+
+def kept(base: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """What belongs to a tree, with its path in there; directories before what they hold."""
+    todo = [(str(base), "")]
     while todo:
-        source, target = todo.pop()
-        for entry in listing(source):
+        directory, inside = todo.pop()
+        for entry in listing(directory):
             if entry.name in LEFT_OUT or entry.name.startswith(PREFIX):
                 continue
-            copy = target / entry.name
-            if entry.is_symlink():
-                copy_link(Path(entry.path), copy, base)
-            elif entry.is_file():
-                copy_file(entry.path, copy)
-            elif entry.is_dir() and not os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
-                copy.mkdir()
-                todo.append((Path(entry.path), copy))
+            folder = entry.is_dir(follow_symlinks=False)
+            if folder and os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
+                continue
+            if folder or entry.is_symlink() or entry.is_file():
+                yield entry, inside + entry.name
+            if folder:
+                todo.append((entry.path, f"{inside}{entry.name}/"))
 
 
-def listing(directory: Path) -> list[os.DirEntry[str]]:
+def listing(directory: str) -> list[os.DirEntry[str]]:
     with suppress(PermissionError, FileNotFoundError), os.scandir(directory) as entries:
         return list(entries)
     return []  # what its user cannot read takes no part in a project
 
 
 def copy_file(source: str, copy: Path) -> None:
-    with suppress(PermissionError, FileNotFoundError):
-        shutil.copyfile(source, copy, follow_symlinks=False)
-        copy.chmod(0o755 if os.stat(source).st_mode & 0o111 else 0o644)
+    with suppress(PermissionError, FileNotFoundError, Refused), open_regular(source) as file:
+        with open(copy, "wb") as made:
+            shutil.copyfileobj(file, made, 1 << 20)
+        copy.chmod(0o755 if os.fstat(file.fileno()).st_mode & 0o111 else 0o644)
 
 
 def copy_link(link: Path, copy: Path, base: Path) -> None:
@@ -94,6 +109,50 @@ def give(place: Path, owner: int) -> None:
         os.chown(directory, owner, owner)
         for name in files:
             os.chown(os.path.join(directory, name), owner, owner, follow_symlinks=False)
+
+
+# Reading. A name may have become anything since it was last looked at.
+
+
+def read_output(directory: Path, path: str, *, most: int) -> bytes:
+    """A file that untrusted code left, if it is a plain one of its own. Raises Refused.
+
+    No link is followed on the way, nothing is waited for, and a name may hold bytes that are no text.
+    """
+    *folders, name = PurePosixPath(path).parts or ("",)
+    if path.startswith("/") or ".." in folders or name in ("", "..") or "\0" in path:
+        raise Refused(f"{path!r} does not name a file inside {directory}.")
+    place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for folder in folders:
+            inner = open_plainly(folder, os.O_DIRECTORY, place)
+            os.close(place)
+            place = inner
+        with open_regular(name, place, alone=True) as file:
+            if os.fstat(file.fileno()).st_size > most:
+                raise Refused(f"{path!r} is larger than {most} bytes: nothing of it is read.")
+            return file.read(most)
+    finally:
+        os.close(place)
+
+
+def open_regular(name: str, parent: int | None = None, *, alone: bool = False) -> IO[bytes]:
+    """Opened without following a link and without blocking, then seen to be a file; `alone`: of one name only."""
+    fd = open_plainly(name, os.O_NONBLOCK, parent)
+    facts = os.fstat(fd)
+    if not stat.S_ISREG(facts.st_mode) or (alone and facts.st_nlink != 1):
+        os.close(fd)
+        raise Refused(f"{name!r} is not a plain file: it is a device, a pipe, or has a second name.")
+    return open(fd, "rb")
+
+
+def open_plainly(name: str, flags: int, parent: int | None) -> int:
+    try:
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, dir_fd=parent)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EMLINK):
+            raise
+        raise Refused(f"{name!r} is a link, a socket or no directory: it is not opened.") from error
 
 
 # Removal. Sub-directories are moved up to the top, so no path grows long and no recursion deep.
@@ -191,7 +250,18 @@ def sweep(scratch: Path) -> None:
     """Removes the nests of owners that are gone; only this user's, since /tmp belongs to everybody."""
     for nest in scratch.glob(PREFIX + "*"):
         if nest.lstat().st_uid == os.geteuid() and not nest.is_symlink() and orphaned(nest):
+            end_processes_of(nest)
             remove(nest)
+
+
+def end_processes_of(nest: Path) -> None:
+    """Those that stand in it or still have its name; whoever has neither is not known to be ours."""
+    mark = os.fsencode(nest) + b"/"
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            stands = os.fsencode(os.readlink(process / "cwd")) + b"/"
+            if stands.startswith(mark) or b"TMPDIR=" + mark in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def orphaned(nest: Path) -> bool:

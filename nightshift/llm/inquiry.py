@@ -1,0 +1,40 @@
+"""Small questions to a model server: one JSON object back, and nothing generated for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from nightshift.llm.refusals import refusal
+from nightshift.llm.wire import as_dict
+
+NOT_NOW = (401, 403, 503)
+"""Statuses that say something of the whole server rather than of the question."""
+
+
+async def get_object(client: httpx.AsyncClient, url: str, path: str) -> dict[str, Any]:
+    """The JSON object at that path; empty when there is none: some servers answer every path somehow."""
+    return _object(await client.get(url + path), url)
+
+
+async def post_object(client: httpx.AsyncClient, url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The JSON object that answers this body; empty when the server does not take it."""
+    return _object(await client.post(url + path, json=body), url)
+
+
+def entries(holder: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The JSON objects in a list of that name."""
+    value = holder.get(name)
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _object(response: httpx.Response, url: str) -> dict[str, Any]:
+    if response.status_code in NOT_NOW:
+        raise refusal(response.status_code, response.text[:2000], url=url)
+    if response.status_code != 200:
+        return {}
+    try:
+        return as_dict(response.json())
+    except (ValueError, RecursionError):
+        return {}

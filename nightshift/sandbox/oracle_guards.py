@@ -1,0 +1,148 @@
+"""What a mirror in the tests' process does when it meets a plain value: the operators that a test decides by.
+
+A class decides what its own operators mean, but not whether it equals a plain value that a test expects: an
+object that the code *answered* with never sees such a value (`==`, `<`, `in`, `-` with plain operands are settled
+here, or not at all). An object that the test itself *made*, by calling a class under its CapWords name, may. What
+a class says of two of its own objects is taken as its meaning, once it was seen to tell them from strangers.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from .oracle_classes import Peer, is_mirror, mark_made
+
+NUMERIC = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow", "lshift", "rshift", "and",
+           "or", "xor")  # fmt: skip
+ARITHMETIC = tuple(f"__{prefix}{name}__" for name in NUMERIC for prefix in ("", "r", "i"))
+ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
+SCALED = frozenset({"__mul__", "__rmul__", "__truediv__", "__rtruediv__", "__matmul__", "__rmatmul__", "__mod__"})
+"""What two objects of a class may make something else than a third one by: a product may be a number."""
+STRANGERS = 3
+LOOKED_AT = 100_000
+"""Items of an iterable that are compared before it is taken for endless."""
+
+
+def on_value(peer: Peer, name: str, base: type) -> Callable[..., Any]:
+    """Of a subclass of a plain type: its own way only where a test made it, else the plain one."""
+
+    def method(self: Any, *others: Any) -> Any:
+        if peer.trusts(self) or any(map(is_mirror, others)):
+            return peer.ask("operate", name, self, *others)
+        plain = getattr(base, name, None)
+        return plain(self, *others) if plain else NotImplemented
+
+    return method
+
+
+def guarded(peer: Peer, name: str) -> Callable[..., Any]:
+    """An operator with an operand that may be what the test expects."""
+
+    def method(self: Any, *others: Any) -> Any:
+        mirrors = all(map(is_mirror, others))
+        if not mirrors and not peer.trusts(self):
+            plain = plain_of(peer, self)
+            act = getattr(type(plain), name, None)
+            return act(plain, *others) if plain is not None and act else peer.refused(self, name)
+        result = peer.ask("operate", name, self, *others)
+        closed = name in ARITHMETIC and not (mirrors and name in SCALED)
+        return mark_made(result) if closed and type(result) is type(self) and peer.trusts(self) else result
+
+    return method
+
+
+def plain_of(peer: Peer, mirror: Any) -> Any:
+    """What a subclass of a plain container holds."""
+    return peer.ask("plain", mirror) if type(mirror).__dict__["_ns_said"]["shape"] else None
+
+
+def identity(peer: Peer, said: dict[str, Any], methods: list[str]) -> dict[str, Any]:
+    """Equality and hash. What compares by identity does so here: one object has one mirror."""
+    if "__eq__" not in methods and not said["shape"]:
+        return {} if said["hash"] == "id" else {"__hash__": hasher(peer, said)}
+    return {
+        "__eq__": lambda self, other: equal(peer, said, self, other),
+        "__ne__": lambda self, other: negated(equal(peer, said, self, other)),
+        "__hash__": hasher(peer, said),
+    }
+
+
+def hasher(peer: Peer, said: dict[str, Any]) -> Any:
+    return None if said["hash"] == "none" else lambda self: hash(peer.ask("operate", "__hash__", self))
+
+
+def negated(result: Any) -> Any:
+    return result if result is NotImplemented else not result
+
+
+def equal(peer: Peer, said: dict[str, Any], mirror: Any, other: Any) -> Any:
+    if not peer.guards:
+        return peer.ask("operate", "__eq__", mirror, other)
+    if mirror is other:
+        return True
+    if said["shape"]:
+        return plain_of(peer, mirror) == (plain_of(peer, other) if is_mirror(other) else other)
+    if is_mirror(other):
+        if said["fields"] is not None and type(other) is type(mirror):
+            names = tuple(said["fields"])
+            return bool(peer.ask("fields", mirror, names) == peer.ask("fields", other, names))
+        return tells_apart(peer, "__eq__", mirror, other, strangers())
+    if not peer.plain(other):
+        return NotImplemented
+    if not peer.trusts(mirror):
+        return peer.refused(mirror, "__eq__")
+    return tells_apart(peer, "__eq__", mirror, other, relatives(other))
+
+
+def tells_apart(peer: Peer, name: str, mirror: Any, other: Any, strange: list[Any]) -> bool:
+    """Whether it says yes of `other`, and not of everything; nothing tells it which one is meant.
+
+    What is asked is a copy: what the test expects is not the code's to change.
+    """
+    place = random.randrange(len(strange) + 1)
+    others = (*strange[:place], copy.deepcopy(other) if peer.plain(other) else other, *strange[place:])
+    said = peer.ask("answers", name, mirror, others)
+    if type(said) is not tuple or len(said) != len(others):
+        peer.nonsense("an answer to a comparison")
+    if said[place] is None:
+        return bool(peer.ask("operate", name, mirror, other))
+    if all(each is True for each in said):
+        peer.note(mirror, f"answers {name} with yes whatever it is compared with")
+        return False
+    return said[place] is True
+
+
+def strangers() -> list[Any]:
+    return [f"{random.getrandbits(48):x}", random.getrandbits(48), (random.random(),)][:STRANGERS]
+
+
+def relatives(value: Any) -> list[Any]:
+    """Other values of its kind."""
+    if type(value) in (int, float):
+        return [type(value)(value + sign * random.randrange(1, 10**6)) for sign in (-1, 1)] + strangers()
+    if type(value) is str:
+        return [value + chr(random.randrange(97, 123)), value[::-1] + "x", *strangers()]
+    if type(value) in (list, tuple):
+        return [type(value)([*value, random.getrandbits(20)]), *strangers()]
+    return strangers()
+
+
+def containing(peer: Peer, *, iterable: bool) -> Callable[..., Any]:
+    def __contains__(self: Any, item: Any) -> bool:
+        if not peer.guards or peer.trusts(self) or is_mirror(item):
+            return bool(peer.ask("operate", "__contains__", self, item))
+        if iterable:
+            return any(each is item or each == item for each in islice(iter(self), LOOKED_AT))
+        return tells_apart(peer, "__contains__", self, item, [stranger_to(item) for _ in range(STRANGERS)])
+
+    return __contains__
+
+
+def stranger_to(item: Any) -> Any:
+    if type(item) in (int, float):
+        return type(item)(random.choice((-1, 1)) * random.randrange(10**12, 10**15))
+    return f"{random.getrandbits(64):x}"

@@ -1,0 +1,4 @@
+from .inner import question
+
+answer = 42
+assert question
