@@ -399,3 +399,8 @@ def test_what_an_answer_of_the_code_says_of_a_plain_value_never_counts(box: Box)
     tests = "from calc import Num, two\ndef test_made(): assert Num(2) == 2\ndef test_own(): assert two() == Num(2)\ndef test_plain(): assert two() == 2\n"
     report = by_oracle(box, Tree({"calc.py": source, "test_a.py": tests}), HASTY, "test_a.py")
     assert list(outcomes(report).values()) == ["passed", "passed", "failed"]
+
+
+def test_where_the_walls_share_no_directory_temporary_files_keep_the_oracle_away() -> None:
+    tree = Tree({"calc.py": HONEST, "test_a.py": TEST, "test_b.py": "def test_b(tmp_path): pass"})
+    assert list(why_not(tree, ["test_a.py", "test_b.py"], scratch=False)) == ["test_b.py"]

@@ -86,6 +86,7 @@ def _tests(verdict: Verdict | None) -> dict[str, Any]:
         "passed": outcomes["passed"],
         "failed": outcomes.total() - outcomes["passed"] - skipped,
         "skipped": skipped,
+        "oracle": sum(result.channel == "oracle" for result in report.results) if report else 0,
         "quarantined": as_json(verdict.quarantined) if verdict else [],
     }
 

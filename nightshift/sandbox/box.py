@@ -150,7 +150,8 @@ class Box:
 
         if not self._oracle_works:
             return cold(nodes)
-        return confirmed(report, tree, nodes, lambda trial: self.oracle.ask(trial, limits), cold)
+        scratch = self._tier.name not in ("bubblewrap", "macos")
+        return confirmed(report, tree, nodes, lambda trial: self.oracle.ask(trial, limits), cold, scratch=scratch)
 
     @cached_property
     def _oracle_works(self) -> bool:

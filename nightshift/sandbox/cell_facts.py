@@ -19,12 +19,8 @@ from typing import Any
 import pytest
 
 
-def facts(session: pytest.Session) -> dict[str, Any]:
-    return {fact.__name__: fact(session.config) for fact in FACTS}
-
-
-def modules(config: pytest.Config) -> list[str]:
-    return sorted(sys.modules)
+def facts(config: pytest.Config) -> dict[str, Any]:
+    return {fact.__name__: fact(config) for fact in FACTS}
 
 
 def interpreter(config: pytest.Config) -> dict[str, Any]:
@@ -101,6 +97,6 @@ def without_address(value: object) -> str:
     return re.sub(r" at 0x\w+", "", repr(value))
 
 
-FACTS = (modules, interpreter, process, surroundings, started_pytest, reporting)
+FACTS = (interpreter, process, surroundings, started_pytest, reporting)
 PLACES = ("/", "/dev", "/dev/shm", "/tmp", "/tmp/home", "/tree", "/etc", "/judge")
 STATUS = ("CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters", "SigBlk", "SigIgn")

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from . import plugin
-from .cell_facts import facts
 from .cell_rewritten import Rewritten
 
 Serve = Callable[[Callable[[dict[str, Any]], None]], tuple[dict[str, Any], list[int]]]
@@ -42,7 +41,10 @@ class Gate:
             self.tell = plugin.teller(report_fd, self.orders["key"], at_once=bool(self.orders.get("facts")))
             self.start(session)
         if self.orders.get("facts"):
-            self.tell("facts", **facts(session))
+            modules = sorted(name for name in sys.modules if not name.startswith("_nightshift.cell_"))
+            from .cell_facts import facts  # not sooner: it imports what a cold run does not
+
+            self.tell("facts", modules=modules, **facts(session.config))
             os._exit(0)
 
     def stop_capture(self, session: pytest.Session) -> None:

@@ -11,7 +11,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from . import plugin
@@ -86,12 +86,17 @@ def open_channel(fd: int) -> tuple[Any, dict[str, Any], Any]:
     channel = walls.Channel(fd)
     boot, _ = channel.hear()
     walls.be_ready(boot)
-    for name in set(sys.modules) - before:
+    forget(set(sys.modules) - before)
+    return channel, boot, walls
+
+
+def forget(names: Iterable[str]) -> None:
+    """Whoever imports them next gets them anew; those who have them keep them."""
+    for name in names:
         del sys.modules[name]
         parent, _, last = name.rpartition(".")
         if parent in sys.modules:
             vars(sys.modules[parent]).pop(last, None)
-    return channel, boot, walls
 
 
 def top_names() -> set[str]:
@@ -99,6 +104,7 @@ def top_names() -> set[str]:
 
 
 def serve_on(channel: Any, walls: Any, boot: dict[str, Any], late: list[str], foresee: Foresee) -> Call:
+    forget([name for name in sys.modules if name.startswith("_nightshift.cell_")])
     streams = walls.aliases()
     gc.collect()
     gc.freeze()

@@ -50,9 +50,14 @@ def confirmed(
     nodes: Sequence[str],
     by_oracle: Callable[[Trial], Answer],
     cold: Callable[[Sequence[str]], TestReport],
+    *,
+    scratch: bool = True,
 ) -> TestReport:
-    """A report that passed, as the oracle has it for the files that suit it, and as a cold run has it for the rest."""
-    reasons = why_not(tree, nodes)
+    """A report that passed, as the oracle has it for the files that suit it, and as a cold run has it for the rest.
+
+    `scratch`: the two jails can share a directory for temporary files.
+    """
+    reasons = why_not(tree, nodes, scratch=scratch)
     served = [node for node in nodes if not reasons.get(file_of(node))]
     answer = Answer(TestReport((), 0), {})
     while served:
@@ -108,12 +113,16 @@ def apart(errors: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
 # What suits, and what each side gets.
 
 
-def why_not(tree: Tree, nodes: Sequence[str]) -> dict[str, str]:
+def why_not(tree: Tree, nodes: Sequence[str], *, scratch: bool = True) -> dict[str, str]:
     """Test file -> why the oracle cannot judge it."""
     names = python_files(tree)
     files = list(dict.fromkeys(map(file_of, nodes)))
     modules = modules_of(names, files)
-    return {file: reason for file in files if (reason := unfit(tree, file, names, modules))}
+    reasons = {file: unfit(tree, file, names, modules) for file in files}
+    if not scratch:
+        reason = "it writes temporary files, and these walls share none"
+        reasons |= {file: reason for file in files if needs_scratch(text_of(tree, file))}
+    return {file: reason for file, reason in reasons.items() if reason}
 
 
 def unfit(tree: Tree, file: str, names: Sequence[str], modules: Mapping[str, bool]) -> str:
