@@ -25,9 +25,9 @@ from nightshift.calibrate.trials import Ending, Run, Trial
 from nightshift.domain import Environment
 from nightshift.errors import ConfigError, Unreachable
 from nightshift.llm.addresses import is_private
-from nightshift.llm.discover import DEFAULT_URLS, survey
+from nightshift.llm.discovery.probe import DEFAULT_URLS, survey
 from nightshift.llm.endpoint import Endpoint
-from nightshift.llm.flags import named
+from nightshift.llm.managed.flags import named
 from nightshift.sandbox.box import open_sandbox
 
 EXIT_CODES = {Ending.CHOSEN: 0, Ending.NO_FEASIBLE: 3, Ending.PARTIAL: 4, Ending.NOTHING_YET: 4}
@@ -50,10 +50,8 @@ def run(arguments: argparse.Namespace, settings: Config, machine: Mapping[str, s
     finally:
         box.close()
     text = profile(result.run, result.chosen) if result.chosen else ""
-    file, backup = paths(os.environ).profile, None
-    applied = file if text and arguments.apply else None
-    if applied:
-        backup = apply(applied, text)
+    applied = paths(os.environ).profile if text and arguments.apply else None
+    backup = apply(applied, text) if applied else None
     sys.stdout.write(result_json(result, text, applied, backup) if arguments.json else text)
     tell_result(result, text, applied, backup)
     return EXIT_CODES[result.run.ending]

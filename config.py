@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from nightshift.domain import Limits, Role, SamplingParams
 from nightshift.errors import ConfigError
 from nightshift.llm.addresses import base_url, host_of, is_private
-from nightshift.llm.client import Deadlines
-from nightshift.llm.flags import ServerSettings, servers_from, shown
+from nightshift.llm.deadlines import Deadlines
+from nightshift.llm.managed.flags import ServerSettings, servers_from, shown
 from nightshift.llm.routing import RoleTarget
 from nightshift.llm.switches import Switches
 from nightshift.tables import Key, Layer, Reader, Secret, file_layer

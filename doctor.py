@@ -32,15 +32,17 @@ from nightshift.calibrate.findings import PROBE, Finding, of_memory, of_probe, o
 from nightshift.calibrate.machine import GB, Memory, ram_of_meminfo, vram_of_nvidia
 from nightshift.domain import Environment
 from nightshift.errors import ConfigError, ModelMissing, ModelServerError, SandboxUnavailable, ServerLoading
-from nightshift.llm.client import ask
-from nightshift.llm.discover import DEFAULT_URLS, survey
+from nightshift.llm.client.ask import ask
+from nightshift.llm.discovery.expiry import minutes_left
+from nightshift.llm.discovery.probe import DEFAULT_URLS, survey
 from nightshift.llm.endpoint import Endpoint, Target
-from nightshift.llm.expiry import minutes_left
 from nightshift.llm.profiles import Profiles
 from nightshift.llm.routing import routes
 from nightshift.sandbox.box import open_sandbox
 
 OK, NO_SERVER, REFUSED = 0, 3, 5
+ROOMY = 2 << 30
+"""Bytes free for working trees."""
 ONLY_CALIBRATING = ("models", "apply", "dry_run", "fresh", "max_minutes", "max_calls", "first_token")
 EXAMPLES = """examples:
   python3 doctor.py
@@ -234,26 +236,23 @@ def check_python(scene: Scene) -> Iterator[Finding]:
 
 
 def check_git(scene: Scene) -> Iterator[Finding]:
-    version = first_line_of("git", "--version")
-    if version:
-        yield Finding("ok", version)
-    else:
-        yield Finding("warning", "no git: work happens in a copy, without branches", "install git")
+    yield of_program("git", without="work happens in a copy, without branches")
 
 
 def check_make(scene: Scene) -> Iterator[Finding]:
-    version = first_line_of("make", "--version")
-    if version:
-        yield Finding("ok", version)
-    else:
-        yield Finding("warning", "no make: `make setup` and `make demo` are not available", "install make")
+    yield of_program("make", without="`make setup` and `make demo` are not available")
+
+
+def of_program(name: str, *, without: str) -> Finding:
+    version = first_line_of(name, "--version")
+    return Finding("ok", version) if version else Finding("warning", f"no {name}: {without}", f"install {name}")
 
 
 def check_disk(scene: Scene) -> Iterator[Finding]:
     trees = config.paths(os.environ).trees
     folder = next(path for path in (trees, *trees.parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    if free > 2 << 30:
+    if free > ROOMY:
         yield Finding("ok", f"{free / 2**30:.0f} GiB free for working trees at {folder}")
     else:
         yield Finding("warning", f"only {free / 2**20:.0f} MiB free at {folder}", "make room, or set XDG_STATE_HOME")

@@ -16,7 +16,7 @@ from typing import Any
 from config import Config, load, paths
 from nightshift.domain import Plan, Task
 from nightshift.errors import ConfigError, TaskError
-from nightshift.llm.flags import check
+from nightshift.llm.managed.flags import check
 from nightshift.records import find_run, from_json, read_trace
 from nightshift.workspace import fresh_folder
 

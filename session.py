@@ -39,7 +39,7 @@ from nightshift.domain import (
 from nightshift.errors import BudgetExceeded, ModelServerError, NightshiftError, Refused, SandboxUnavailable
 from nightshift.limits import Budget
 from nightshift.llm.connect import connect
-from nightshift.llm.managed import ManagedServers
+from nightshift.llm.managed.servers import ManagedServers
 from nightshift.llm.profiles import Profiles
 from nightshift.llm.tape import TapeModel
 from nightshift.plan import proof_words
@@ -100,6 +100,7 @@ class Session:
         self._thinkers: frozenset[Role] = frozenset()
         self._figures: Callable[[], Mapping[str, int]] = dict
         self._profiles = Profiles()
+        self._learned = self.paths.profiles / "learned.json"
         self._boxes: dict[tuple[str, ...], Sandbox] = {}
         self._environment: Environment | None = None
         settings = order.config.workspace
@@ -203,7 +204,7 @@ class Session:
             self.trace.record(
                 "fault", "connect", role="", attempt=0, endpoint=url, fault=error.fault, message=str(error)
             )
-        self._profiles = Profiles.load(self.paths.profiles / "learned.json")
+        self._profiles = Profiles.load(self._learned)
         if self._profiles.note:
             self._console.say(self._profiles.note)
         pool = connection.pool(
@@ -321,7 +322,7 @@ class Session:
             seconds=round(elapsed_of(self.trace.records()), 1),
             counters={"replayed": self.trace.replayed, **self._figures()},
         )
-        self._profiles.save(self.paths.profiles / "learned.json")
+        self._profiles.save(self._learned)
         told = write_ending(self.trace.run_dir, self.trace.records(), selfplay=self.order.config.selfplay)
         self._console.say(f"report  {self.trace.run_dir / 'report.html'}")
         if self.order.as_json:

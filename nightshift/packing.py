@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import reduce
+from string import ascii_lowercase
 
 from nightshift.prompting import head
 
@@ -41,4 +42,4 @@ def _shortened(text: str, limit: int) -> str:
     kept = head(text, limit) if limit else LEFT_OUT
     fences = [line for line in kept.splitlines() if line.startswith("```")]
     # An opened fence must be closed: what follows it in the prompt is no code.
-    return f"{kept}\n{fences[-1].rstrip('abcdefghijklmnopqrstuvwxyz')}" if len(fences) % 2 else kept
+    return f"{kept}\n{fences[-1].rstrip(ascii_lowercase)}" if len(fences) % 2 else kept

@@ -24,7 +24,7 @@ from nightshift.domain import (
 )
 from nightshift.errors import ModelServerError
 from nightshift.limits import Budget
-from nightshift.llm.keys import call_fields, completion_from_fields, request_key
+from nightshift.llm.calls import call_fields, completion_from_fields, request_key
 from nightshift.records import as_json, from_json
 
 

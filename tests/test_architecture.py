@@ -25,13 +25,23 @@ LEVELS = (
 )
 """Rooms from the ground up: a room imports its own level's or a lower one's."""
 
+LLM_LEVELS = (
+    ("addresses", "calls", "deadlines", "endpoint", "switches"),
+    ("profiles", "tape", "wire"),
+    ("discovery", "routing"),
+    ("client",),
+    ("managed", "scheduling"),
+    ("connect",),
+)
+"""The same inside the room of the model servers."""
+
 DOORS = {
     "httpx": ("nightshift/llm/", "nightshift/bootstrap.py"),
     "subprocess": (
         "nightshift/sandbox/",
         "nightshift/workspace",
-        "nightshift/llm/process.py",
-        "nightshift/llm/keeper.py",
+        "nightshift/llm/managed/process.py",
+        "nightshift/llm/managed/keeper.py",
         "doctor.py",
         "benchmark.py",
         "nightly.py",
@@ -43,33 +53,29 @@ DOORS = {
 
 
 def imports(path: Path) -> set[str]:
+    """What a file imports: modules, and the names in them, which may be modules too."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    return plain | {
-        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level
-    }
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level]
+    names = {f"{node.module}.{alias.name}" for node in froms for alias in node.names}
+    return plain | {str(node.module) for node in froms} | names
 
 
 def rooms(path: Path) -> set[str]:
     """The rooms of the package that a file imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = {name.split(".")[1] for name in imports(path) if name.startswith("nightshift.")}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "nightshift":
-            found |= {alias.name for alias in node.names}
-    return found
+    return {name.split(".")[1] for name in imports(path) if name.startswith("nightshift.")}
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(ROOT / "nightshift").parts[0].removesuffix(".py")
+def room_of(path: Path, house: str = "nightshift") -> str:
+    return path.relative_to(ROOT / house).parts[0].removesuffix(".py")
 
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def level(room: str) -> int:
-    return next(number for number, names in enumerate(LEVELS) if room in names)
+def level(room: str, levels: tuple[tuple[str, ...], ...] = LEVELS) -> int:
+    return next(number for number, names in enumerate(levels) if room in names)
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=name_of)
@@ -85,6 +91,14 @@ def test_imports_inside_the_package_point_down(path: Path) -> None:
     if room_of(path) == "__init__":
         return
     above = {room for room in rooms(path) if level(room) > level(room_of(path))}
+    assert not above, f"{name_of(path)} imports {above}, which stand above it"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "nightshift/llm").rglob("[!_]*.py")), ids=name_of)
+def test_imports_inside_the_room_of_the_model_servers_point_down(path: Path) -> None:
+    inside = {name.split(".")[2] for name in imports(path) if name.startswith("nightshift.llm.")}
+    own = level(room_of(path, "nightshift/llm"), LLM_LEVELS)
+    above = {room for room in inside if level(room, LLM_LEVELS) > own}
     assert not above, f"{name_of(path)} imports {above}, which stand above it"
 
 

@@ -31,10 +31,10 @@ from nightshift.calibrate.plan import subjects_of
 from nightshift.calibrate.trials import Ending, Knobs, Run, Stage, Trial, Trials
 from nightshift.domain import Completion, Environment, Limits, Sandbox, TestReport, TestResult, Tree
 from nightshift.errors import BudgetExceeded, ModelMissing, Unreachable, WorkspaceLocked
-from nightshift.llm.client import Deadlines
-from nightshift.llm.discover import probe
+from nightshift.llm.deadlines import Deadlines
+from nightshift.llm.discovery.probe import probe
 from nightshift.llm.endpoint import Endpoint, Model, Target
-from nightshift.llm.flags import ServerSettings
+from nightshift.llm.managed.flags import ServerSettings
 from nightshift.sandbox.box import open_sandbox
 
 DOCTOR = Path(__file__).parents[1] / "doctor.py"

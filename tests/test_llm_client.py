@@ -12,11 +12,12 @@ from servers import COUNTING, Asked, Reply, ScriptedServer, refused_url, sequenc
 
 from nightshift.domain import Completion, Message, Request, SamplingParams
 from nightshift.errors import ContextExceeded, ModelMissing, StreamBroken, Unreachable
-from nightshift.llm.client import MAX_REPLY, Deadlines, Runaway, ask
-from nightshift.llm.discover import probe
+from nightshift.llm.client.ask import ask
+from nightshift.llm.client.stream import MAX_REPLY, Runaway, repeats
+from nightshift.llm.deadlines import Deadlines
+from nightshift.llm.discovery.probe import probe
 from nightshift.llm.endpoint import Endpoint, Target
 from nightshift.llm.profiles import Profiles
-from nightshift.llm.stream import repeats
 
 PROTOCOLS = ["ollama", "llama", "generic"]
 LONG = "def f(x): return x\n" * 2000

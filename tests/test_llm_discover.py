@@ -15,7 +15,7 @@ from nightshift.domain import ROLES
 from nightshift.errors import BadRequest, ModelMissing, ServerLoading, Unreachable
 from nightshift.llm.addresses import base_url, is_private
 from nightshift.llm.connect import connect
-from nightshift.llm.discover import DEFAULT_URLS, find_servers, look, probe, survey
+from nightshift.llm.discovery.probe import DEFAULT_URLS, find_servers, look, probe, survey
 from nightshift.llm.endpoint import Endpoint, Model, Target, billions
 from nightshift.llm.routing import RoleTarget, routes
 

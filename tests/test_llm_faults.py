@@ -34,13 +34,14 @@ from nightshift.errors import (
     StreamBroken,
     Unreachable,
 )
-from nightshift.llm.client import MAX_REPLY, Deadlines
-from nightshift.llm.discover import probe
+from nightshift.llm.client.stream import MAX_REPLY
+from nightshift.llm.deadlines import Deadlines
+from nightshift.llm.discovery.probe import probe
 from nightshift.llm.endpoint import Endpoint, Target
-from nightshift.llm.pool import Pool
 from nightshift.llm.profiles import Profiles
+from nightshift.llm.scheduling.pool import Pool
 from nightshift.llm.switches import Switches
-from nightshift.llm.wire import IN_WORDS
+from nightshift.llm.wire.common import IN_WORDS
 
 CODE = "def f(x):\n    return '}}}}' + '00000000' + x  # é 漢 \U0001f600\n" * 30
 BOOK = "".join(f"{number} " for number in range(1_700_000))
@@ -254,7 +255,7 @@ def test_a_clock_that_jumps_changes_no_outcome(jump: float, replies: list[str | 
 
 def test_deadlines_are_measured_by_a_clock_that_nobody_sets() -> None:
     """The wall clock is set by people and time servers; only what servers say of the wall clock is compared with it."""
-    sources = [path for path in Path(*nightshift.llm.__path__).glob("*.py") if path.name != "expiry.py"]
+    sources = [path for path in Path(*nightshift.llm.__path__).rglob("*.py") if path.name != "expiry.py"]
     names = {f"{node.value.id}.{node.attr}" for path in sources for node in ast.walk(ast.parse(path.read_text()))
              if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)}  # fmt: skip
     assert "time.monotonic" in names

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from nightshift.domain import Completion, Message, Request, SamplingParams, Usage
 from nightshift.errors import BudgetExceeded, StreamBroken, Unreachable
 from nightshift.llm.endpoint import Endpoint, Target
-from nightshift.llm.forecast import Forecast
-from nightshift.llm.hedging import hedged
-from nightshift.llm.lanes import (
+from nightshift.llm.profiles import Profiles
+from nightshift.llm.scheduling.forecast import Forecast
+from nightshift.llm.scheduling.hedging import hedged
+from nightshift.llm.scheduling.lanes import (
     FAILURES,
     KEEPS_LOADED,
     LONGEST_REST,
@@ -28,8 +29,7 @@ from nightshift.llm.lanes import (
     Moved,
     Turn,
 )
-from nightshift.llm.prefix import BLOCK, Prompt
-from nightshift.llm.profiles import Profiles
+from nightshift.llm.scheduling.prefix import BLOCK, Prompt
 
 ERROR = Unreachable("gone")
 LONG = "x" * 8000

@@ -27,13 +27,15 @@ from nightshift.errors import (
     StreamBroken,
     Unreachable,
 )
-from nightshift.llm.client import MAX_REPLY, Deadlines
-from nightshift.llm.discover import probe
-from nightshift.llm.endpoint import Endpoint
-from nightshift.llm.ollama import preload
-from nightshift.llm.pool import Pool, Target, may_pass
+from nightshift.llm.client.stream import MAX_REPLY
+from nightshift.llm.deadlines import Deadlines
+from nightshift.llm.discovery.ollama import preload
+from nightshift.llm.discovery.probe import probe
+from nightshift.llm.endpoint import Endpoint, Target
 from nightshift.llm.profiles import Profiles
 from nightshift.llm.routing import in_order
+from nightshift.llm.scheduling.failures import may_pass
+from nightshift.llm.scheduling.pool import Pool
 from nightshift.llm.switches import Switches
 
 REQUEST = Request("builder", "build/a.py/candidate-1", (Message("user", "hello"),))

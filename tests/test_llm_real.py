@@ -16,8 +16,10 @@ from real_llama import GrammarProxy, gbnf_literal, require_llama
 from benchmarks.tiny_model import llama_server, tiny_gguf
 from nightshift.domain import Completion, Message, Request, SamplingParams
 from nightshift.errors import ContextExceeded
-from nightshift.llm.client import LOOP_WINDOW, Deadlines, Runaway, ask
-from nightshift.llm.discover import probe
+from nightshift.llm.client.ask import ask
+from nightshift.llm.client.stream import LOOP_WINDOW, Runaway
+from nightshift.llm.deadlines import Deadlines
+from nightshift.llm.discovery.probe import probe
 from nightshift.llm.endpoint import Target
 from nightshift.llm.profiles import Profiles
 

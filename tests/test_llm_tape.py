@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nightshift.domain import ROLES, Completion, Message, Request, SamplingParams, Usage
 from nightshift.errors import ModelServerError
-from nightshift.llm.keys import call_fields, completion_from_fields, messages_as_dicts, request_key
+from nightshift.llm.calls import call_fields, completion_from_fields, messages_as_dicts, request_key
 from nightshift.llm.tape import TapeModel
 
 text = st.text('ab "\\{}\n\té漢\u2028\U0001f600', max_size=30)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from nightshift.domain import Message, Request, SamplingParams
 from nightshift.errors import ContextExceeded
-from nightshift.llm import tokens
+from nightshift.llm.client import tokens
+from nightshift.llm.client.tokens import Count, at_least, calibrated, estimate, fitted, shortfall, size, surely_above
 from nightshift.llm.endpoint import Endpoint, Target
 from nightshift.llm.profiles import Profile, Profiles
-from nightshift.llm.tokens import Count, at_least, calibrated, estimate, fitted, shortfall, size, surely_above
 
 HERE, THERE = (Target(Endpoint(f"http://127.0.0.1:{port}", "openai", "generic"), "coder:7b") for port in (1, 2))
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightshift.domain import Message, Request, SamplingParams
-from nightshift.llm import wire_ollama, wire_openai
-from nightshift.llm.refusals import refusal
-from nightshift.llm.wire import Counts, Delta, as_sent, error_message
+from nightshift.llm.wire import ollama, openai
+from nightshift.llm.wire.common import Counts, Delta, as_sent
+from nightshift.llm.wire.fields import error_message
+from nightshift.llm.wire.refusals import refusal
 
 SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
 MESSAGES = (Message("system", "You build."), Message("user", "Build a.py"))
@@ -25,7 +26,7 @@ THINKING = Request("analyst", "diagnose", MESSAGES, think=1024)
 
 
 def test_ollamas_body_is_exactly_this():
-    assert wire_ollama.request_body(REQUEST, "coder:7b", 32_768) == {
+    assert ollama.request_body(REQUEST, "coder:7b", 32_768) == {
         "model": "coder:7b",
         "messages": [{"role": "system", "content": "You build."}, {"role": "user", "content": "Build a.py"}],
         "stream": True,
@@ -48,7 +49,7 @@ def test_ollamas_body_is_exactly_this():
 
 
 def test_llama_cpps_body_is_exactly_this():
-    assert wire_openai.request_body(REQUEST, "tiny", flavour="llama.cpp") == {
+    assert openai.request_body(REQUEST, "tiny", flavour="llama.cpp") == {
         "model": "tiny",
         "messages": [{"role": "system", "content": "You build."}, {"role": "user", "content": "Build a.py"}],
         "stream": True,
@@ -69,7 +70,7 @@ def test_llama_cpps_body_is_exactly_this():
 
 
 def test_other_openai_servers_get_only_what_all_of_them_take():
-    body = wire_openai.request_body(REQUEST, "m")
+    body = openai.request_body(REQUEST, "m")
     assert set(body) == {
         "model",
         "messages",
@@ -86,8 +87,8 @@ def test_other_openai_servers_get_only_what_all_of_them_take():
 
 
 def test_a_schema_travels_in_each_protocols_own_place():
-    assert wire_ollama.request_body(DICTATED, "m", 8192)["format"] == SCHEMA
-    assert wire_openai.request_body(DICTATED, "m")["response_format"] == {
+    assert ollama.request_body(DICTATED, "m", 8192)["format"] == SCHEMA
+    assert openai.request_body(DICTATED, "m")["response_format"] == {
         "type": "json_schema",
         "json_schema": {"name": "planner", "strict": True, "schema": SCHEMA},
     }
@@ -107,14 +108,14 @@ def test_a_schema_travels_in_each_protocols_own_place():
     ],
 )
 def test_ollama_is_told_not_to_think_under_a_schema_and_told_nothing_when_it_cannot(request_, thinks, sent):
-    body = wire_ollama.request_body(request_, "m", 8192, thinks=thinks)
+    body = ollama.request_body(request_, "m", 8192, thinks=thinks)
     assert {key: value for key, value in body.items() if key == "think"} == sent
 
 
 @pytest.mark.parametrize("flavour", ["llama.cpp", "generic"])
 @pytest.mark.parametrize("request_, think", [(DICTATED, False), (THINKING, True), (REQUEST, False)])
 def test_an_openai_server_is_told_to_think_only_without_a_schema(request_, think, flavour):
-    body = wire_openai.request_body(request_, "m", flavour=flavour)
+    body = openai.request_body(request_, "m", flavour=flavour)
     assert body["chat_template_kwargs"] == {"enable_thinking": think}
     assert ("thinking_budget_tokens" in body) == (think and flavour == "llama.cpp")
 
@@ -122,11 +123,8 @@ def test_an_openai_server_is_told_to_think_only_without_a_schema(request_, think
 @pytest.mark.parametrize("request_", [DICTATED, THINKING, REQUEST])
 def test_a_model_that_refuses_to_be_told_hears_nothing_of_thinking(request_):
     bodies = [
-        wire_ollama.request_body(request_, "m", 8192, thinks=True, thinking=False),
-        *(
-            wire_openai.request_body(request_, "m", flavour=flavour, thinking=False)
-            for flavour in ("llama.cpp", "generic")
-        ),
+        ollama.request_body(request_, "m", 8192, thinks=True, thinking=False),
+        *(openai.request_body(request_, "m", flavour=flavour, thinking=False) for flavour in ("llama.cpp", "generic")),
     ]
     assert not [key for body in bodies for key in body if "think" in key or "reasoning" in key or "template" in key]
 
@@ -198,18 +196,18 @@ OPENAI_LINES = [
 
 @pytest.mark.parametrize("line, delta", OLLAMA_LINES)
 def test_a_line_of_ollamas_stream(line, delta):
-    assert wire_ollama.parse_line(line) == delta
+    assert ollama.parse_line(line) == delta
 
 
 @pytest.mark.parametrize("line, delta", OPENAI_LINES)
 def test_a_line_of_an_openai_stream(line, delta):
-    assert wire_openai.parse_line(line) == delta
+    assert openai.parse_line(line) == delta
 
 
 @pytest.mark.parametrize(
     "parse, line",
-    [(wire_ollama.parse_line, '{"done":true,"done_reason":"unload"}'),
-     (wire_openai.parse_line, 'data: {"choices":[{"delta":{},"finish_reason":"abort"}]}')],
+    [(ollama.parse_line, '{"done":true,"done_reason":"unload"}'),
+     (openai.parse_line, 'data: {"choices":[{"delta":{},"finish_reason":"abort"}]}')],
 )  # fmt: skip
 def test_an_end_for_an_unknown_reason_is_an_error_and_no_stop(parse, line):
     delta = parse(line)
@@ -219,7 +217,7 @@ def test_an_end_for_an_unknown_reason_is_an_error_and_no_stop(parse, line):
 
 @pytest.mark.parametrize("line", ['{"half":', "[]", "7", "[" * 100_000, "<html>"])
 def test_what_is_no_json_object_is_a_value_error(line):
-    for parse, prefix in ((wire_ollama.parse_line, ""), (wire_openai.parse_line, "data: ")):
+    for parse, prefix in ((ollama.parse_line, ""), (openai.parse_line, "data: ")):
         with pytest.raises(ValueError):  # noqa: PT011
             parse(prefix + line)
 
@@ -246,7 +244,7 @@ KEYS = [
 @given(st.dictionaries(st.sampled_from(KEYS), json_values | st.lists(json_values, max_size=2)))
 def test_no_json_object_upsets_a_parser(event):
     line = json.dumps(event)
-    for delta in (wire_ollama.parse_line(line), wire_openai.parse_line(f"data: {line}")):
+    for delta in (ollama.parse_line(line), openai.parse_line(f"data: {line}")):
         assert isinstance(delta, Delta)
         assert isinstance(delta.text, str)
         assert delta.counts is None or min(asdict(delta.counts).values()) >= 0
@@ -254,7 +252,7 @@ def test_no_json_object_upsets_a_parser(event):
 
 @given(words)
 def test_any_line_is_read_or_refused_with_a_value_error(line):
-    for parse in (wire_ollama.parse_line, wire_openai.parse_line):
+    for parse in (ollama.parse_line, openai.parse_line):
         try:
             assert isinstance(parse(line), Delta | None)
         except ValueError:

@@ -31,7 +31,7 @@ from benchmarks.tiny_model import tiny_gguf
 from config import load, public
 from nightshift.domain import ROLES
 from nightshift.errors import ConfigError, ModelServerError
-from nightshift.llm.flags import (
+from nightshift.llm.managed.flags import (
     ServerSettings,
     check,
     command_line,
@@ -40,9 +40,9 @@ from nightshift.llm.flags import (
     named,
     without_secrets,
 )
-from nightshift.llm.keeper import LOG_BYTES, QUOTE, quote
-from nightshift.llm.managed import ManagedServers
-from nightshift.llm.process import ServerProcess
+from nightshift.llm.managed.keeper import LOG_BYTES, QUOTE, quote
+from nightshift.llm.managed.process import ServerProcess
+from nightshift.llm.managed.servers import ManagedServers
 from nightshift.llm.routing import RoleTarget
 
 PATIENCE = 15.0
@@ -522,8 +522,8 @@ async def test_what_a_server_leaves_behind_goes_with_it(model: Path, tmp_path: P
 OWNER = """
 import asyncio, os, sys
 from pathlib import Path
-from nightshift.llm.flags import ServerSettings
-from nightshift.llm.managed import ManagedServers
+from nightshift.llm.managed.flags import ServerSettings
+from nightshift.llm.managed.servers import ManagedServers
 
 async def main(command, model, folder):
     wanted = [ServerSettings(model, command=command)]

@@ -20,7 +20,7 @@ from benchmarks.serving.lab import CONTEXT, SLOTS, Lab, Scale
 from benchmarks.serving.reliability import cancelled_races, requests_without_failure
 from benchmarks.tiny_model import WIDTH, llama_server, missing
 from nightshift.errors import ConfigError
-from nightshift.llm.discover import probe
+from nightshift.llm.discovery.probe import probe
 
 SLOW = 8192
 """Makes the model write some 400 tokens/s in each of four slots: at its full speed our reading is all one would see."""

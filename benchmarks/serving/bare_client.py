@@ -145,7 +145,7 @@ def _play_to_all(listener: socket.socket, events: Sequence[bytes], pause: float)
         while True:
             connection, _ = listener.accept()
             with connection, connection.makefile("rb") as file:
-                head = b"".join(takewhile(bytes.strip, iter(file.readline, b"")))
+                head = b"".join(takewhile(lambda line: line != b"\r\n", iter(file.readline, b"")))
                 file.read(_length(head))  # what is left unread would cut the answer short
                 _play(connection, head, events, pause)
 

@@ -15,9 +15,9 @@ from benchmarks.serving.demo_calls import Waves, shareable, shuffled
 from benchmarks.serving.lab import CONTEXT, SLOTS, Scale, asked, pool_of
 from benchmarks.tiny_model import llama_server
 from nightshift.domain import Message, SamplingParams, Usage
-from nightshift.llm.discover import probe
-from nightshift.llm.lanes import Layout
-from nightshift.llm.pool import Pool
+from nightshift.llm.discovery.probe import probe
+from nightshift.llm.scheduling.pool import Pool
+from nightshift.llm.switches import Layout
 
 REPLY = SamplingParams(1.0, max_tokens=16)
 

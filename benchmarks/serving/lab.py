@@ -11,10 +11,9 @@ from benchmarks.serving.bare_client import relay
 from benchmarks.serving.demo_calls import Waves
 from nightshift.domain import ROLES, Message, Request, SamplingParams
 from nightshift.errors import ModelServerError
-from nightshift.llm.endpoint import Endpoint
-from nightshift.llm.lanes import Layout
-from nightshift.llm.pool import Pool, Target
-from nightshift.llm.switches import Switches
+from nightshift.llm.endpoint import Endpoint, Target
+from nightshift.llm.scheduling.pool import Pool
+from nightshift.llm.switches import Layout, Switches
 
 SLOTS = 4
 CONTEXT = 65_536

@@ -15,16 +15,18 @@ from statistics import median
 from typing import Protocol
 
 from nightshift.calibrate.climb import Axes
-from nightshift.calibrate.gate import Reply, canary, code_fault, faults, is_transient, noted, ran_out, truncated
+from nightshift.calibrate.gate import Answer, canary, code_fault, faults, is_transient, noted, ran_out, truncated
 from nightshift.calibrate.trials import Knobs, Stage, Trial
 from nightshift.domain import Completion, Request, Sandbox
 from nightshift.errors import BudgetExceeded, ModelServerError, Unreachable
 from nightshift.limits import Budget
-from nightshift.llm.client import Deadlines, ask
+from nightshift.llm.client.ask import ask
+from nightshift.llm.client.learning import writing_seconds
+from nightshift.llm.client.tokens import CALIBRATED
+from nightshift.llm.deadlines import Deadlines
+from nightshift.llm.discovery.ollama import preload
 from nightshift.llm.endpoint import Model, Target
-from nightshift.llm.ollama import preload
 from nightshift.llm.profiles import Profiles
-from nightshift.llm.tokens import CALIBRATED
 
 WARM_UP_CHARACTERS = 2_000
 FILLED = 0.8
@@ -60,7 +62,7 @@ class Subject:
 
     @property
     def model(self) -> Model:
-        return self.target.endpoint.model(self.target.model) or Model(self.target.model)
+        return self.target.facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class Bench:
         knobs: Knobs,
         deadlines: Deadlines,
         characters: float,
-        check: Callable[[Reply], Iterable[str]],
+        check: Callable[[Answer], Iterable[str]],
     ) -> Wave:
         started = time.monotonic()
         questions = (self._ask(target, request, knobs, deadlines) for request in requests)
@@ -183,7 +185,7 @@ class Bench:
             if isinstance(answer, Completion):
                 replies.append(answer)
                 intended = int(_length(request) / characters) if characters else 0
-                found += check(Reply(answer, intended, deadlines.first_token))
+                found += check(Answer(answer, intended, deadlines.first_token))
             elif isinstance(answer, ModelServerError):
                 errors.append(answer)
             else:
@@ -235,9 +237,7 @@ def _throughput(wave: Wave) -> float:
 
 
 def _decode(reply: Completion) -> float:
-    """By the server's own clock where it tells."""
-    span = reply.decode_seconds or reply.usage.model_seconds - reply.first_token_seconds
-    return reply.usage.completion_tokens / max(SHORTEST_SPAN, span)
+    return reply.usage.completion_tokens / max(SHORTEST_SPAN, writing_seconds(reply))
 
 
 def _canary(size: int, *, temperature: float = 0.0, seed: int = 0, max_tokens: int = 0) -> Request:

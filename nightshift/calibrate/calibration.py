@@ -64,9 +64,6 @@ class Calibration:
                     await subject.server.close()
         return self.run
 
-    def recipe(self, subject: Subject, knobs: Knobs) -> str:
-        return recipe_of(self._machine, subject, knobs, self._effort)
-
     async def _measure(self, subjects: Sequence[Subject], temperatures: Sequence[float]) -> None:
         chosen = await self._gate(subjects)
         if chosen is None:
@@ -95,7 +92,7 @@ class Calibration:
         return None
 
     async def _cell(self, subject: Subject, knobs: Knobs, stage: Stage) -> Trial:
-        recipe = self.recipe(subject, knobs)
+        recipe = recipe_of(self._machine, subject, knobs, self._effort)
         seen = recipe in self.run.recipes
         known = None if self._fresh and not seen else self._trials.known(recipe)
         trial = known or await self._bench.measure(subject, knobs, stage, recipe)

@@ -15,14 +15,13 @@ TIE_BAND = 0.10
 LOW_ACCEPTANCE = 0.5
 LEAST_SPREAD = 0.2
 """Between the coolest and the hottest candidate: equal ones would be the same text."""
-
-
 STEPWISE = ("context", "parallel")
+"""Axes on which a step leads to the next value; on the others it leads to any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """The values each knob can take. On the first two a step leads to the next value, on the others to any."""
+    """The values each knob can take."""
 
     context: tuple[int, ...]
     parallel: tuple[int, ...] = (1,)

@@ -15,11 +15,11 @@ from nightshift.calibrate.bench import Bench, Effort, Subject
 from nightshift.calibrate.calibration import Calibration, Tell, recipe_of
 from nightshift.calibrate.plan import Cell, cells
 from nightshift.calibrate.report import report_of
-from nightshift.calibrate.trials import Ending, Knobs, Run, Trial, Trials, now
+from nightshift.calibrate.trials import Ending, Knobs, Run, Trial, Trials, chosen_of, now
 from nightshift.disk import lock_or_refuse, write_atomically
 from nightshift.domain import Limits, Sandbox
 from nightshift.limits import Budget
-from nightshift.llm.client import Deadlines
+from nightshift.llm.deadlines import Deadlines
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ class Result:
 
     @property
     def chosen(self) -> Trial | None:
-        return next((trial for trial in self.trials if trial.recipe == self.run.chosen), None)
+        return chosen_of(self.run, self.trials)
 
 
-Profile = Callable[[Run, Trial], str]
+ProfileText = Callable[[Run, Trial], str]
 """The text of the profile for the stored decision."""
 
 
-def calibrate(order: Order, box: Sandbox, profile: Profile, tell: Tell) -> Result:
+def calibrate(order: Order, box: Sandbox, profile: ProfileText, tell: Tell) -> Result:
     """Raises KeyboardInterrupt and what doors raise, after the report of what was measured is written."""
     with _store(order.folder, tell) as trials:
         run = Run(_new_id(), Ending.RUNNING, now(), machine=dict(order.machine))

@@ -53,7 +53,7 @@ def of_server(endpoint: Endpoint, asked: int) -> Iterator[Finding]:
 
 def of_target(target: Target, asked: int, minutes: Mapping[str, float]) -> Iterator[Finding]:
     """A model that is used; `minutes` until Ollama unloads the ones it has loaded."""
-    model = target.endpoint.model(target.model) or Model(target.model)
+    model = target.facts
     yield Finding("ok", f"{target}: {', '.join(_facts(target, model, asked))}")
     if model.allocated and model.allocated < target.window(asked):
         yield Finding(

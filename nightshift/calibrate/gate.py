@@ -59,7 +59,7 @@ PROMPTS = hashlib.sha256(f"{SYSTEM}{TASK}{TESTS}{LINE}{MAX_TOKENS}".encode()).he
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Answer:
     """One answer to the canary, as the gate looks at it."""
 
     completion: Completion
@@ -77,15 +77,15 @@ def canary(sheet: str, size: int, *, temperature: float = 0.0, seed: int = 0) ->
     return Request("builder", f"calibrate/{sheet}", messages, sampling)
 
 
-def faults(reply: Reply) -> list[str]:
+def faults(answer: Answer) -> list[str]:
     """Everything that keeps this reply's cell from being feasible, but for what running its code shows."""
-    return [fault for check in CHECKS for fault in check(reply)]
+    return [fault for check in CHECKS for fault in check(answer)]
 
 
-def truncated(reply: Reply) -> Iterator[str]:
-    read = reply.completion.usage.prompt_tokens
-    if read and read < EVALUATED * reply.intended:
-        yield f"prompt truncated: the server read {read} of {reply.intended} tokens"
+def truncated(answer: Answer) -> Iterator[str]:
+    read = answer.completion.usage.prompt_tokens
+    if read and read < EVALUATED * answer.intended:
+        yield f"prompt truncated: the server read {read} of {answer.intended} tokens"
 
 
 def code_fault(completion: Completion, box: Sandbox) -> str:
@@ -119,24 +119,24 @@ def is_transient(error: ModelServerError) -> bool:
     return error.fault in TRANSIENT
 
 
-def _slow(reply: Reply) -> Iterator[str]:
-    waited = reply.completion.first_token_seconds
-    if waited > reply.limit:
-        yield f"first token after {waited:.1f} s, the limit is {reply.limit:g} s"
+def _slow(answer: Answer) -> Iterator[str]:
+    waited = answer.completion.first_token_seconds
+    if waited > answer.limit:
+        yield f"first token after {waited:.1f} s, the limit is {answer.limit:g} s"
 
 
-def _leaky(reply: Reply) -> Iterator[str]:
-    leaked = [mark for mark in LEAKS if mark in reply.completion.text]
+def _leaky(answer: Answer) -> Iterator[str]:
+    leaked = [mark for mark in LEAKS if mark in answer.completion.text]
     if leaked:
         yield f"stop token in the reply: {' '.join(leaked)}"
 
 
-def _cut_short(reply: Reply) -> Iterator[str]:
-    if reply.completion.stop_reason != "stop":
-        yield f"the reply did not end by itself (stop reason {reply.completion.stop_reason})"
+def _cut_short(answer: Answer) -> Iterator[str]:
+    if answer.completion.stop_reason != "stop":
+        yield f"the reply did not end by itself (stop reason {answer.completion.stop_reason})"
 
 
-CHECKS: tuple[Callable[[Reply], Iterable[str]], ...] = (_slow, _leaky, truncated, _cut_short)
+CHECKS: tuple[Callable[[Answer], Iterable[str]], ...] = (_slow, _leaky, truncated, _cut_short)
 
 
 def _filler(size: int) -> Iterator[str]:

@@ -14,10 +14,10 @@ from nightshift.calibrate.bench import Subject
 from nightshift.calibrate.climb import Axes
 from nightshift.calibrate.plan import context_steps
 from nightshift.calibrate.trials import Knobs
-from nightshift.llm.drafts import drafts
+from nightshift.llm.discovery.drafts import drafts
 from nightshift.llm.endpoint import Endpoint, Model, Target, billions
-from nightshift.llm.flags import KvType, ServerSettings, Speculation
-from nightshift.llm.managed import ManagedServers
+from nightshift.llm.managed.flags import KvType, ServerSettings, Speculation
+from nightshift.llm.managed.servers import ManagedServers
 
 SMALL_KV = "q8_0"
 WITHOUT_DRAFT_FILE = ("ngram-mod", "ngram-map-k")

@@ -13,9 +13,8 @@ from nightshift.calibrate.bench import Effort, Subject
 from nightshift.calibrate.climb import Axes, neighbours
 from nightshift.calibrate.trials import Knobs, Stage
 from nightshift.errors import ModelMissing
-from nightshift.llm.endpoint import Endpoint, Model, Target
-from nightshift.llm.refusals import model_missing
-from nightshift.llm.routing import NOT_FOR_TEXT
+from nightshift.llm.endpoint import Endpoint, Target
+from nightshift.llm.wire.refusals import model_missing
 
 SMALLEST_CONTEXT = 8_192
 """Below that there is no room for a file, its tests and what is wrong with them."""
@@ -47,7 +46,7 @@ def subjects_of(
     everything = [*own, *(_subject(target, context, temperature) for target in targets)]
     if names:
         return [_named(everything, name) for name in dict.fromkeys(names)]
-    writers = [subject for subject in everything if _writes_text(subject.model)]
+    writers = [subject for subject in everything if subject.model.writes_text]
     if not writers:
         urls = ", ".join(endpoint.url for endpoint in endpoints) or "none"
         raise ModelMissing(f"no server has a model that writes text (servers: {urls}); pull or load one")
@@ -80,25 +79,18 @@ def _cell(
 
 
 def _named(subjects: Sequence[Subject], name: str) -> Subject:
-    """On the first server that has it; Ollama's :latest may be left out."""
+    """On the first server that has it."""
     for subject in subjects:
-        if name in (subject.model.name, subject.model.name.removesuffix(":latest")):
+        if subject.model.is_called(name):
             return subject
     urls = " or ".join(dict.fromkeys(subject.target.endpoint.url for subject in subjects)) or "any server"
     raise model_missing(name, urls, [subject.model.name for subject in subjects])
 
 
-def _writes_text(model: Model) -> bool:
-    if model.capabilities:
-        return "completion" in model.capabilities
-    return not NOT_FOR_TEXT.search(model.name)
-
-
 def _subject(target: Target, asked: int, temperature: float) -> Subject:
     endpoint = target.endpoint
     start = target.window(asked)
-    model = endpoint.model(target.model)
-    most = (model and model.trained) or start
+    most = target.facts.trained or start
     # Only Ollama lets a request say how large its context is.
     contexts = context_steps(start, most) if endpoint.protocol == "ollama" else (start,)
     return Subject(target, Knobs(start, temperature=temperature), Axes(contexts, _powers(endpoint.slots)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nightshift.calibrate.climb import TIE_BAND, warnings
-from nightshift.calibrate.trials import Ending, Run, Trial
+from nightshift.calibrate.trials import Ending, Run, Trial, chosen_of
 from nightshift.report.markup import Markup, page, table, tag
 
 GOOD = (Ending.CHOSEN, Ending.PARTIAL)
@@ -18,8 +18,7 @@ HEAD = (
 
 def report_of(run: Run, trials: Sequence[Trial], profile: str) -> str:
     """`profile` is the text of the profile proposed, empty without one."""
-    chosen = next((trial for trial in trials if trial.recipe == run.chosen), None)
-    parts = [*_outcome(run, chosen), *_profile(profile), *_trials(run, trials), *_machine(run)]
+    parts = [*_outcome(run, chosen_of(run, trials)), *_profile(profile), *_trials(run, trials), *_machine(run)]
     return page(f"Nightshift: calibration {run.id}", parts)
 
 

@@ -112,6 +112,10 @@ class Run:
     """Cells in the order in which they were looked at, remembered ones too."""
 
 
+def chosen_of(run: Run, trials: Sequence[Trial]) -> Trial | None:
+    return next((trial for trial in trials if trial.recipe == run.chosen), None)
+
+
 def recipe_hash(machine: Mapping[str, str], model: Mapping[str, str], knobs: Knobs, prompts: str) -> str:
     """Equal for equal conditions, in any order of their names; a float is written as text, one way only."""
     turned = {name: f"{value:g}" if isinstance(value, float) else value for name, value in asdict(knobs).items()}
@@ -159,7 +163,7 @@ class Trials:
         return [found[recipe] for recipe in recipes if recipe in found]
 
     def _write(self, *statements: tuple[str, tuple[str | int, ...]]) -> None:
-        with _told(self.path), self._db:
+        with _sqlite_errors(self.path), self._db:
             for sql, values in statements:
                 self._db.execute(sql, values)
 
@@ -167,7 +171,7 @@ class Trials:
         try:
             return _open(self.path)
         except sqlite3.OperationalError:
-            with _told(self.path):
+            with _sqlite_errors(self.path):
                 raise
         except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
             aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
@@ -175,7 +179,7 @@ class Trials:
                 if (part := Path(f"{self.path}{suffix}")).exists():
                     part.rename(f"{aside}{suffix}")
             self.warning = f"{self.path} is damaged ({error}): kept as {aside}, and a new one is begun"
-        with _told(self.path):
+        with _sqlite_errors(self.path):
             return _open(self.path)
 
 
@@ -205,7 +209,8 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    """Raises ConfigError for them, with the way out."""
     try:
         yield
     except sqlite3.Error as error:

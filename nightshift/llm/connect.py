@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from nightshift.domain import Role
 from nightshift.errors import ModelServerError, ServerLoading, Unreachable
 from nightshift.llm.addresses import base_url
-from nightshift.llm.client import Deadlines
-from nightshift.llm.discover import DEFAULT_URLS, find_servers, probe, survey
+from nightshift.llm.deadlines import Deadlines
+from nightshift.llm.discovery.probe import DEFAULT_URLS, find_servers, probe, survey
 from nightshift.llm.endpoint import Endpoint, Target
-from nightshift.llm.pool import Gate, Pool
 from nightshift.llm.profiles import Profiles
 from nightshift.llm.routing import RoleTarget, routes
+from nightshift.llm.scheduling.pool import Pool
+from nightshift.llm.scheduling.sending import Gate
 from nightshift.llm.switches import Switches
 
 
@@ -69,16 +70,18 @@ async def connect(
         endpoints += await find_servers(usual)
     if not endpoints:
         loading = [url for url, error in dead.items() if isinstance(error, ServerLoading)]
-        if loading:
-            endpoints = [await probe(loading[0], api_key=api_key, patience=patience)]
-        elif dead:
-            raise next(iter(dead.values()))
-        else:
-            raise _nobody(usual)
-    shared = {base_url(url): device for url, device in (devices or {}).items()}
-    by_url = {one.url: replace(one, device=shared.get(one.url, "")) for one in reversed(endpoints)}
-    endpoints = list(reversed(by_url.values()))
+        if not loading:
+            raise next(iter(dead.values()), _nobody(usual))
+        endpoints = [await probe(loading[0], api_key=api_key, patience=patience)]
+    endpoints = _each_once(endpoints, devices or {})
     return Connection(tuple(endpoints), routes(endpoints, roles, model), dead)
+
+
+def _each_once(endpoints: Sequence[Endpoint], devices: Mapping[str, str]) -> list[Endpoint]:
+    """With their devices; of two descriptions of one server the first counts."""
+    shared = {base_url(url): device for url, device in devices.items()}
+    by_url = {one.url: replace(one, device=shared.get(one.url, "")) for one in reversed(endpoints)}
+    return list(reversed(by_url.values()))
 
 
 def _nobody(usual: Sequence[str]) -> Unreachable:

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-Protocol = Literal["ollama", "openai"]
+WireProtocol = Literal["ollama", "openai"]
 Flavour = Literal["ollama", "llama.cpp", "generic"]
+
+NOT_FOR_TEXT = re.compile(r"embed|rerank|minilm|\bbge\b|whisper", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,15 @@ class Model:
     allocated: int = 0
     """Tokens of context it is loaded with, as Ollama reports them; 0 when it is not loaded."""
 
+    @property
+    def writes_text(self) -> bool:
+        """By what the server says of it, else by its name."""
+        return "completion" in self.capabilities if self.capabilities else not NOT_FOR_TEXT.search(self.name)
+
+    def is_called(self, name: str) -> bool:
+        """Ollama's :latest may be left out."""
+        return name in (self.name, self.name.removesuffix(":latest"))
+
     def __str__(self) -> str:
         return self.name
 
@@ -36,7 +47,7 @@ class Model:
 class Endpoint:
     url: str
     """Without /v1 and without a slash at its end."""
-    protocol: Protocol
+    protocol: WireProtocol
     flavour: Flavour
     models: tuple[Model, ...] = ()
     slots: int = 1
@@ -72,12 +83,16 @@ class Target:
 
     endpoint: Endpoint
     model: str
+    """Its name."""
+
+    @property
+    def facts(self) -> Model:
+        """What the server says of the model; no more than its name when it does not list it."""
+        return self.endpoint.model(self.model) or Model(self.model)
 
     def window(self, asked: int) -> int:
         """Tokens a request may use here: the server's limit and the model's."""
-        model = self.endpoint.model(self.model)
-        allowed = self.endpoint.window(asked)
-        return min(allowed, model.trained) if model and model.trained else allowed
+        return min(self.endpoint.window(asked), self.facts.trained or asked)
 
     def __str__(self) -> str:
         return f"{self.model} at {self.endpoint.url}"

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from nightshift.domain import ROLES, Role
 from nightshift.errors import ModelMissing, Unreachable
 from nightshift.llm.addresses import base_url
-from nightshift.llm.endpoint import Endpoint, Model, Target
-from nightshift.llm.refusals import model_missing
+from nightshift.llm.endpoint import Endpoint, Target
+from nightshift.llm.wire.refusals import model_missing
 
 LARGEST: tuple[Role, ...] = ("planner", "analyst")
 SMALLEST: tuple[Role, ...] = ("voter", "librarian")
-NOT_FOR_TEXT = re.compile(r"embed|rerank|minilm|\bbge\b|whisper", re.IGNORECASE)
 FOR_CODE = re.compile(r"code|devstral", re.IGNORECASE)
 
 
@@ -75,12 +74,9 @@ def _at(endpoints: Sequence[Endpoint], url: str | None) -> Sequence[Endpoint]:
 
 
 def _everywhere(endpoints: Sequence[Endpoint], name: str) -> tuple[Target, ...]:
-    """That model on every server that has it; Ollama's :latest may be left out."""
+    """That model on every server that has it."""
     found = tuple(
-        Target(endpoint, model.name)
-        for endpoint in endpoints
-        for model in endpoint.models
-        if name in (model.name, model.name.removesuffix(":latest"))
+        Target(endpoint, model.name) for endpoint in endpoints for model in endpoint.models if model.is_called(name)
     )
     if not found:
         urls = " or ".join(endpoint.url for endpoint in endpoints) or "any server"
@@ -107,12 +103,6 @@ def _by_size(endpoints: Sequence[Endpoint]) -> list[Target]:
         (model.billions, model.size, model.name, number)
         for number, endpoint in enumerate(endpoints)
         for model in endpoint.models
-        if _writes_text(model)
+        if model.writes_text
     ]
     return [Target(endpoints[number], name) for _, _, name, number in sorted(sized)]
-
-
-def _writes_text(model: Model) -> bool:
-    if model.capabilities:
-        return "completion" in model.capabilities
-    return not NOT_FOR_TEXT.search(model.name)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Layout = Literal["auto", "warm", "at-once"]
+
 
 @dataclass(frozen=True, slots=True)
 class Switches:
@@ -18,5 +20,5 @@ class Switches:
     """Requests that allow thinking may think; off: none does."""
     hedging: bool = True
     """A straggler is sent a second time, to another server with an idle slot."""
-    cache_layout: Literal["auto", "warm", "at-once"] = "auto"
+    cache_layout: Layout = "auto"
     """Requests sharing a prefix: the first warms the cache for the others, or all go at once; auto decides by speed."""

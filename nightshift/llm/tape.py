@@ -15,7 +15,7 @@ from typing import Any
 
 from nightshift.domain import Completion, Request
 from nightshift.errors import ModelServerError
-from nightshift.llm.keys import completion_from_fields
+from nightshift.llm.calls import completion_from_fields
 
 
 class TapeModel:

@@ -31,7 +31,7 @@ class Markup(str):
 def page(title: str, parts: Iterable[str]) -> str:
     body = "\n".join(parts)
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
@@ -44,10 +44,11 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> Markup:
 
 
 def tag(name: str, content: object, style: str = "") -> Markup:
-    return Markup(f'<{name} class="{style}">{text(content)}</{name}>' if style else f"<{name}>{text(content)}</{name}>")
+    inner = escaped(content)
+    return Markup(f'<{name} class="{style}">{inner}</{name}>' if style else f"<{name}>{inner}</{name}>")
 
 
-def text(content: object) -> str:
+def escaped(content: object) -> str:
     if isinstance(content, Markup):
         return content
     return "" if content is None else escape(printable(str(content)))

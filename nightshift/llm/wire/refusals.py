@@ -16,7 +16,7 @@ from nightshift.errors import (
     ServerLoading,
     ServerOverloaded,
 )
-from nightshift.llm.wire import error_message
+from nightshift.llm.wire.fields import error_message
 
 CONTEXT_WORDS = (
     "exceed_context",

@@ -1,48 +1,36 @@
 """One request to one server: measured, sent, streamed, and its every way to fail given a name.
 
-Always streams, because only then does leaving free the server's slot. Proxies named in the environment are
-ignored, so that no code leaves the machine by accident. A prompt that does not fit is not sent, and a reply to a
-prompt that the server cut is not used. Does not retry or wait for its turn: the pool does.
+Always streams, because only then does leaving free the server's slot. A prompt that does not fit is not sent, and a
+reply to a prompt that the server cut is not used. Does not retry or wait for its turn: the pool does.
 """
 
 from __future__ import annotations
 
 import json
-import ssl
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import httpx
 
 from nightshift.domain import Completion, Request
-from nightshift.errors import ContextExceeded, ModelServerError, Unreachable
-from nightshift.llm import tokens, wire_ollama, wire_openai
+from nightshift.errors import ContextExceeded, ModelServerError
+from nightshift.llm.client import tokens
+from nightshift.llm.client.learning import learn
+from nightshift.llm.client.stream import MAX_REPLY, Reply
+from nightshift.llm.client.tokens import Count
+from nightshift.llm.client.watch import allocated, watched
+from nightshift.llm.deadlines import Deadlines
 from nightshift.llm.endpoint import Target
 from nightshift.llm.profiles import Profile, Profiles
-from nightshift.llm.refusals import refusal
-from nightshift.llm.stream import LOOP_WINDOW as LOOP_WINDOW
-from nightshift.llm.stream import MAX_REPLY, Reply
-from nightshift.llm.stream import Deadlines as Deadlines
-from nightshift.llm.stream import Runaway as Runaway
-from nightshift.llm.tokens import Count
-from nightshift.llm.watch import allocated, watched
-from nightshift.llm.wire import Delta, as_sent
+from nightshift.llm.wire import ollama, openai
+from nightshift.llm.wire.common import Delta, as_sent
+from nightshift.llm.wire.http import open_client, unreachable
+from nightshift.llm.wire.refusals import refusal
 
 MAX_REFUSAL = 65_536
-MEASURABLE_PREFILL, MEASURABLE_DECODE = 64, 16
-"""Tokens; the time for fewer says little of a speed."""
 SMALLEST_CONTEXT = 1024
 """Tokens; a server that evaluated fewer of a long prompt did not count what it had cached."""
-CACHED_SPEEDUP = 2.0
-"""A prompt read so many times faster than known was partly cached, which Ollama does not tell."""
-
-if "sniffio" not in sys.modules and find_spec("sniffio") is None:
-    # httpcore tries to import it for every lock it makes, and to search for it in vain is a third of a call's CPU time.
-    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 async def ask(
@@ -79,22 +67,8 @@ async def ask(
         completion = reply.completion()
         if doubt := tokens.shortfall(completion.usage.prompt_tokens, count, sent.messages):
             await _refuse_truncated(client, target, completion, room, profiles, sure=doubt == "sure")
-    _learn(target, sent, completion, profiles)
+    learn(target, sent, completion, profiles)
     return completion
-
-
-@asynccontextmanager
-async def open_client(*, api_key: str = "", connect: float = 30.0) -> AsyncIterator[httpx.AsyncClient]:
-    """llama.cpp closes a streamed connection it has promised to keep, so none is ever kept."""
-    headers = {"Connection": "close"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
-    timeout = httpx.Timeout(None, connect=connect)
-    async with httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False, verify=_certificates()) as client:
-        yield client
-
-
-def unreachable(url: str, error: Exception) -> Unreachable:
-    why = str(error) or type(error).__name__
-    return Unreachable(f"no model server answers at {url} ({why}). Is it running?", fault="unreachable")
 
 
 async def _measured(
@@ -138,14 +112,13 @@ def _wire_request(target: Target, request: Request, context: int, profile: Profi
     endpoint, model, thinking = target.endpoint, target.model, profile.thinking
     if endpoint.protocol == "ollama":
         thinks = endpoint.thinks(model)
-        body = wire_ollama.request_body(request, model, context, thinks=thinks, thinking=thinking)
-        return wire_ollama.PATH, body
-    return wire_openai.PATH, wire_openai.request_body(request, model, flavour=endpoint.flavour, thinking=thinking)
+        body = ollama.request_body(request, model, context, thinks=thinks, thinking=thinking)
+        return ollama.PATH, body
+    return openai.PATH, openai.request_body(request, model, flavour=endpoint.flavour, thinking=thinking)
 
 
 async def _read(response: httpx.Response, reply: Reply) -> None:
-    ollama = reply.target.endpoint.protocol == "ollama"
-    parse = wire_ollama.parse_line if ollama else wire_openai.parse_line
+    parse = ollama.parse_line if reply.target.endpoint.protocol == "ollama" else openai.parse_line
     rest = b""
     async for chunk in response.aiter_bytes():
         *lines, rest = (rest + chunk).split(b"\n")
@@ -201,34 +174,3 @@ async def _refuse_truncated(
         "a word, so its reply is not used. Give it a larger context",
         fault="context_truncated",
     )
-
-
-def _learn(target: Target, request: Request, completion: Completion, profiles: Profiles) -> None:
-    profile = profiles.of(target)
-    read, written = _speeds(completion)
-    if target.endpoint.flavour == "ollama" and profile.prefill and read > CACHED_SPEEDUP * profile.prefill:
-        read = 0.0
-    profiles.learn(
-        target,
-        prefill=tokens.running(profile.prefill, read) if read else profile.prefill,
-        decode=tokens.running(profile.decode, written) if written else profile.decode,
-        **tokens.calibrated(profile, request.messages, completion.usage.prompt_tokens),
-    )
-
-
-def _speeds(completion: Completion) -> tuple[float, float]:
-    """Tokens a second, read and written; 0 for what this reply does not show."""
-    usage = completion.usage
-    read, reading = usage.prompt_tokens - usage.cached_tokens, completion.prefill_seconds
-    # A server that does not time itself is timed here.
-    writing = completion.decode_seconds or usage.model_seconds - completion.first_token_seconds
-    return (
-        read / reading if reading > 0 and read >= MEASURABLE_PREFILL else 0.0,
-        usage.completion_tokens / writing if writing > 0 and usage.completion_tokens >= MEASURABLE_DECODE else 0.0,
-    )
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Reading the certificate store takes longer than a request to a local server."""
-    return httpx.create_ssl_context()

@@ -1,6 +1,6 @@
 """OpenAI-compatible /v1/chat/completions as llama.cpp, vLLM and LM Studio speak it: request and events.
 
-Pure; the client does the talking. What only llama.cpp understands is sent to llama.cpp only.
+Pure: client/ask.py does the talking. What only llama.cpp understands is sent to llama.cpp only.
 """
 
 from __future__ import annotations
@@ -8,23 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from nightshift.domain import Request
+from nightshift.llm.calls import FIXED_SAMPLING, messages_as_dicts
 from nightshift.llm.endpoint import Flavour
-from nightshift.llm.keys import messages_as_dicts
-from nightshift.llm.wire import (
-    FIXED_SAMPLING,
-    PENALTIES,
-    STOP_REASONS,
-    Counts,
-    Delta,
-    as_count,
-    as_dict,
-    as_seconds,
-    as_text,
-    error_message,
-    parse_object,
-)
+from nightshift.llm.wire.common import STOP_REASONS, Counts, Delta
+from nightshift.llm.wire.fields import as_count, as_dict, as_seconds, as_text, error_message, parse_object
 
 PATH = "/v1/chat/completions"
+PENALTIES = {name: FIXED_SAMPLING[name] for name in ("presence_penalty", "frequency_penalty")}
+"""The part of the fixed sampling that every server of this protocol takes."""
 
 
 def request_body(

@@ -2,7 +2,7 @@
 
 A `Lane` is one server. A `Device` is what computes for it and hands out the turns: each lane has its own, except
 that lanes declared to share a GPU share one, which works for one model at a time. Nothing here talks to a server
-or knows what a request is; a lane believes what it is told of how its requests ended.
+or looks into a request; a lane believes what it is told of how its requests ended.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Literal
 
 from nightshift.domain import Request
 from nightshift.errors import ModelServerError
 from nightshift.llm.endpoint import Endpoint, Target
-from nightshift.llm.prefix import Prompt, PromptCache
+from nightshift.llm.scheduling.prefix import Prompt, PromptCache
+from nightshift.llm.switches import Layout
 
 WORTH_SHARING = 1024
 """Characters of prefix below which no request waits for another."""
@@ -31,7 +31,6 @@ LEADER_PATIENCE = 2.0
 KEEPS_LOADED = 240.0
 """Seconds without a request after which Ollama may have unloaded a model; its own default is five minutes."""
 
-Layout = Literal["auto", "warm", "at-once"]
 Clock = Callable[[], float]
 
 

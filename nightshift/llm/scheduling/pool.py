@@ -17,32 +17,23 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from nightshift.domain import Completion, Request, Role
-from nightshift.errors import (
-    BudgetExceeded,
-    ModelServerError,
-    ServerLoading,
-    ServerOverloaded,
-    StreamBroken,
-    Unreachable,
-)
-from nightshift.llm.client import Deadlines, Runaway
-from nightshift.llm.discover import POLL_SECONDS, look
-from nightshift.llm.endpoint import Endpoint
-from nightshift.llm.endpoint import Target as Target
-from nightshift.llm.forecast import Forecast
-from nightshift.llm.hedging import hedged
-from nightshift.llm.lanes import Device, Lane, Moved, Turn
-from nightshift.llm.prefix import Prompt
+from nightshift.errors import BudgetExceeded, ModelServerError, ServerLoading
+from nightshift.llm.client.stream import Runaway
+from nightshift.llm.deadlines import Deadlines
+from nightshift.llm.discovery.probe import POLL_SECONDS, look
+from nightshift.llm.endpoint import Endpoint, Target
 from nightshift.llm.profiles import Profiles
 from nightshift.llm.routing import in_order
-from nightshift.llm.sending import LOOK_SECONDS, Sender
-from nightshift.llm.sending import Gate as Gate
+from nightshift.llm.scheduling.failures import may_pass, summary
+from nightshift.llm.scheduling.forecast import Forecast
+from nightshift.llm.scheduling.hedging import hedged
+from nightshift.llm.scheduling.lanes import Device, Lane, Moved, Turn
+from nightshift.llm.scheduling.prefix import Prompt
+from nightshift.llm.scheduling.sending import LOOK_SECONDS, Gate, Sender
 from nightshift.llm.switches import Switches
 
 PAUSES = (1.0, 3.0, 9.0)
 """Seconds before each further round of tries, give or take half."""
-FINAL_FAULTS = ("total", "first_token", "load")
-"""Failures that took so long that the server is not asked again."""
 SWAP_SECONDS = 10.0
 """What asking a server for another model than the one it has loaded is taken to cost."""
 CROWDING = 0.2
@@ -135,7 +126,7 @@ class Pool:
                 return error.completion
             except ModelServerError as error:
                 self._note(errand, target, error)
-        raise _summary(list(errand.failures.values()))
+        raise summary(list(errand.failures.values()))
 
     # Whom to ask.
 
@@ -280,12 +271,7 @@ class Pool:
 
     def _given_up(self, errand: _Errand) -> ModelServerError:
         resting = [lane.error for lane in map(self._lane, errand.pending) if lane.resting and lane.error]
-        return _summary(list(errand.failures.values()) or resting)
-
-
-def may_pass(error: ModelServerError) -> bool:
-    passing = isinstance(error, Unreachable | ServerLoading | ServerOverloaded | StreamBroken)
-    return passing and error.fault not in FINAL_FAULTS
+        return summary(list(errand.failures.values()) or resting)
 
 
 def _together(one: Lane, other: Lane) -> bool:
@@ -299,11 +285,3 @@ async def _look(lane: Lane) -> None:
         lane.looked(await look(lane.endpoint, seconds=LOOK_SECONDS) != "dead")
     finally:
         lane.being_looked_at = False
-
-
-def _summary(errors: Sequence[ModelServerError]) -> ModelServerError:
-    """The error itself when there is one; else the preferred server's kind of error, naming all."""
-    if len(errors) == 1:
-        return errors[0]
-    summary = "; ".join(str(error) for error in errors)
-    return type(errors[0])(f"none of {len(errors)} servers could answer: {summary}", fault=errors[0].fault)

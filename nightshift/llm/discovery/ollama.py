@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 
 from nightshift.errors import ServerLoading
-from nightshift.llm.client import open_client, unreachable
 from nightshift.llm.endpoint import Endpoint, Model, Target, billions
-from nightshift.llm.inquiry import entries, get_object, post_object
-from nightshift.llm.refusals import refusal
-from nightshift.llm.wire import as_count, as_dict, as_text
+from nightshift.llm.wire.fields import as_count, as_dict, as_text, entries
+from nightshift.llm.wire.http import open_client, unreachable
+from nightshift.llm.wire.inquiry import get_object, loaded_models, post_object
+from nightshift.llm.wire.refusals import refusal
 
 BYTES_PER_PARAMETER = 0.6
 """Of the usual 4-bit quantisations."""
@@ -27,9 +27,9 @@ SHOW_SECONDS = 1.0
 async def describe(client: httpx.AsyncClient, url: str, version: str, api_key: str) -> Endpoint:
     """What it is; of a model that it takes long to tell about, only what its listing says."""
     models = [_listed(entry) for entry in entries(await get_object(client, url, "/api/tags"), "models")]
-    running = _running(await get_object(client, url, "/api/ps"))
+    loaded = await loaded_models(client, url)
     shown = await _show(client, url, [model.name for model in models])
-    known = tuple(_with_state(_with_facts(model, shown.get(model.name, {})), running) for model in models)
+    known = tuple(_with_state(_with_facts(model, shown.get(model.name, {})), loaded) for model in models)
     return Endpoint(url, "ollama", "ollama", known, slots=1, api_key=api_key, build=version)
 
 
@@ -42,14 +42,14 @@ async def preload(target: Target, *, context: int, seconds: float) -> Model:
     try:
         async with asyncio.timeout(seconds), open_client(api_key=endpoint.api_key) as client:
             await _load(client, target, context)
-            running = _running(await get_object(client, endpoint.url, "/api/ps"))
+            loaded = await loaded_models(client, endpoint.url)
     except httpx.HTTPError as error:
         raise unreachable(endpoint.url, error) from error
     except TimeoutError as error:
         raise ServerLoading(
             f"{target} was not loaded within {seconds:g} s. Is it too large for the memory there?", fault="load"
         ) from error
-    return _with_state(endpoint.model(target.model) or Model(target.model), running)
+    return _with_state(target.facts, loaded)
 
 
 async def _show(client: httpx.AsyncClient, url: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -97,11 +97,7 @@ def _capabilities(holder: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(word) for word in value) if isinstance(value, list) else ()
 
 
-def _running(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {as_text(entry.get("model")) or as_text(entry.get("name")): entry for entry in entries(answer, "models")}
-
-
-def _with_state(model: Model, running: dict[str, dict[str, Any]]) -> Model:
-    state = running.get(model.name, {})
+def _with_state(model: Model, loaded: dict[str, dict[str, Any]]) -> Model:
+    state = loaded.get(model.name, {})
     size, vram, context = (as_count(state.get(word)) for word in ("size", "size_vram", "context_length"))
     return replace(model, loaded=size, vram=vram, allocated=context)

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from nightshift.llm.refusals import refusal
-from nightshift.llm.wire import as_dict
+from nightshift.llm.wire.fields import as_dict, as_text, entries
+from nightshift.llm.wire.refusals import refusal
 
 NOT_NOW = (401, 403, 503)
 """Statuses that say something of the whole server rather than of the question."""
@@ -23,10 +23,10 @@ async def post_object(client: httpx.AsyncClient, url: str, path: str, body: dict
     return _object(await client.post(url + path, json=body), url)
 
 
-def entries(holder: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The JSON objects in a list of that name."""
-    value = holder.get(name)
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+async def loaded_models(client: httpx.AsyncClient, url: str) -> dict[str, dict[str, Any]]:
+    """What Ollama says of each model that it has loaded, by name."""
+    running = entries(await get_object(client, url, "/api/ps"), "models")
+    return {as_text(entry.get("model")) or as_text(entry.get("name")): entry for entry in running}
 
 
 def _object(response: httpx.Response, url: str) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from typing import Any, Literal
 import httpx
 
 from nightshift.errors import ModelServerError, ServerLoading, Unreachable
-from nightshift.llm import ollama
 from nightshift.llm.addresses import base_url
-from nightshift.llm.client import open_client, unreachable
+from nightshift.llm.discovery import ollama
 from nightshift.llm.endpoint import Endpoint, Model, billions
-from nightshift.llm.inquiry import entries, get_object
-from nightshift.llm.wire import as_count, as_dict, as_text
+from nightshift.llm.wire.fields import as_count, as_dict, as_text, entries
+from nightshift.llm.wire.http import open_client, unreachable
+from nightshift.llm.wire.inquiry import get_object
 
 DEFAULT_URLS = (
     "http://127.0.0.1:11434",
@@ -49,18 +49,6 @@ async def probe(url: str, *, api_key: str = "", seconds: float = 10.0, patience:
             if time.monotonic() >= give_up:
                 raise
             await asyncio.sleep(POLL_SECONDS)
-
-
-async def _probe(url: str, api_key: str, seconds: float) -> Endpoint:
-    try:
-        async with asyncio.timeout(seconds), open_client(api_key=api_key) as client:
-            return await _identify(client, url, api_key)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise unreachable(url, error) from error
-    except TimeoutError as error:
-        raise Unreachable(
-            f"{url} says nothing within {seconds:g} s. Is a model server running there?", fault="silent"
-        ) from error
 
 
 async def find_servers(
@@ -92,6 +80,18 @@ async def look(endpoint: Endpoint, *, seconds: float = 10.0) -> State:
     except (httpx.HTTPError, TimeoutError):
         return "dead"
     return "loading" if status == 503 else "dead" if status >= 500 else "ready"
+
+
+async def _probe(url: str, api_key: str, seconds: float) -> Endpoint:
+    try:
+        async with asyncio.timeout(seconds), open_client(api_key=api_key) as client:
+            return await _identify(client, url, api_key)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise unreachable(url, error) from error
+    except TimeoutError as error:
+        raise Unreachable(
+            f"{url} says nothing within {seconds:g} s. Is a model server running there?", fault="silent"
+        ) from error
 
 
 async def _try(url: str, api_key: str, seconds: float) -> Endpoint | ModelServerError:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from statistics import median
 
 from nightshift.domain import Completion, Request, Role
+from nightshift.llm.client.tokens import BYTES_PER_TOKEN
 from nightshift.llm.endpoint import Target
 from nightshift.llm.profiles import Profiles
 
 PREFILL, DECODE = 500.0, 20.0
 """Tokens a second, while nothing at all has been measured."""
-CHARACTERS_PER_TOKEN = 3.5
 REPLY_TOKENS = 600
 RECENT = 15
 """Replies of a role that are remembered."""
@@ -37,7 +37,7 @@ class Forecast:
         """Seconds to read one character of a prompt; a speed not yet measured counts as the best of the others'."""
         profile = self._profiles.of(target)
         speed = profile.prefill or max((self._profiles.of(other).prefill for other in others), default=0) or PREFILL
-        return 1 / (speed * (profile.bytes_per_token or CHARACTERS_PER_TOKEN))
+        return 1 / (speed * (profile.bytes_per_token or BYTES_PER_TOKEN))
 
     def writing(self, request: Request, target: Target, others: Sequence[Target]) -> float:
         """Seconds to write a reply of this role's usual length."""

@@ -25,17 +25,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from nightshift.domain import ROLES, Recorder, Role
 from nightshift.errors import ServerLoading, Unreachable
-from nightshift.llm.client import open_client
-from nightshift.llm.discover import probe
 from nightshift.llm.endpoint import Endpoint
-from nightshift.llm.flags import ServerSettings, check, command_line, device, environment_of, named, without_secrets
-from nightshift.llm.process import Ending, ServerProcess
+from nightshift.llm.managed.flags import (
+    ServerSettings,
+    check,
+    command_line,
+    device,
+    environment_of,
+    named,
+    without_secrets,
+)
+from nightshift.llm.managed.identity import identified, is_well
+from nightshift.llm.managed.process import Ending, ServerProcess
 from nightshift.llm.routing import LARGEST, SMALLEST, RoleTarget
-from nightshift.llm.wire import as_dict, as_text
 
 RESTARTS = (0.5, 1.0, 2.0)
 """Seconds before each."""
@@ -192,7 +196,7 @@ class ManagedServers:
 
     async def _wait_until_ready(self, one: _Served) -> None:
         give_up = time.monotonic() + one.server.load_seconds
-        while not await self._is_well(one.url):
+        while not await is_well(one.url, api_key=self._api_key):
             _refuse_ended(one)
             if time.monotonic() >= give_up:
                 raise ServerLoading(
@@ -204,32 +208,11 @@ class ManagedServers:
         await self._identify(one)
         _refuse_ended(one)
 
-    async def _is_well(self, url: str) -> bool:
-        async with open_client(api_key=self._api_key) as client:
-            try:
-                return (await client.get(f"{url}/health", timeout=5.0)).status_code == 200
-            except httpx.HTTPError:
-                return False
-
     async def _identify(self, one: _Served, patience: float = 0.0) -> None:
         """Raises Unreachable when it serves another file."""
-        endpoint = await probe(one.url, api_key=self._api_key, patience=patience)
-        path = await self._model_path(one.url)
-        names = [name for name in endpoint.names if _names(name, one.server)]
-        if not (_is_file(path, one.server.file) if path else names):
-            served = path or ", ".join(endpoint.names) or "nothing it names"
-            raise Unreachable(f"{one.url} serves {served}, not {one.server.file}", fault="wrong_server")
-        one.endpoint = replace(endpoint, device=device(one.server, self._environ))
-        one.model = (names or endpoint.names or (one.server.name,))[0]
-
-    async def _model_path(self, url: str) -> str:
-        """Empty when the server does not say."""
-        async with open_client(api_key=self._api_key) as client:
-            try:
-                props = await client.get(f"{url}/props", timeout=10.0)
-                return as_text(as_dict(props.json()).get("model_path"))
-            except (httpx.HTTPError, ValueError):
-                return ""
+        target = await identified(one.url, one.server, api_key=self._api_key, patience=patience)
+        one.endpoint = replace(target.endpoint, device=device(one.server, self._environ))
+        one.model = target.model
 
     async def _restart_when_it_ends(self, one: _Served) -> None:
         for pause in self._restarts:
@@ -285,17 +268,6 @@ def _refuse_ended(one: _Served) -> None:
     raise Unreachable(
         f"{one.server.command} cannot serve {one.server.file}: it {ending}; {way_out}", fault="server_exited"
     )
-
-
-def _names(name: str, server: ServerSettings) -> bool:
-    return name == server.name or Path(name).name in (Path(server.file).name, Path(server.file).stem)
-
-
-def _is_file(path: str, file: str) -> bool:
-    """The very file; where a path is of another file system or relative to who knows what, one of its name."""
-    if Path(path).is_absolute() and Path(path).exists():
-        return Path(path).samefile(file)
-    return Path(path).name == Path(file).name
 
 
 def _free_port() -> int:

@@ -13,11 +13,11 @@ from contextlib import asynccontextmanager
 import httpx
 
 from nightshift.errors import ModelServerError
+from nightshift.llm.client.stream import Reply
 from nightshift.llm.endpoint import Target
-from nightshift.llm.inquiry import entries, get_object
-from nightshift.llm.refusals import same_model
-from nightshift.llm.stream import Reply
-from nightshift.llm.wire import as_count, as_text
+from nightshift.llm.wire.fields import as_count
+from nightshift.llm.wire.inquiry import loaded_models
+from nightshift.llm.wire.refusals import same_model
 
 LOOK_SECONDS = 10.0
 
@@ -64,7 +64,7 @@ async def allocated(client: httpx.AsyncClient, target: Target) -> int:
     """Tokens of context that Ollama has loaded the model with; 0 when it does not say, or is not Ollama."""
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            return max((as_count(entry.get("context_length")) for entry in await _loaded(client, target)), default=0)
+            return max((as_count(state.get("context_length")) for state in await _loaded(client, target)), default=0)
     except (httpx.HTTPError, ModelServerError, TimeoutError):
         return 0
 
@@ -88,8 +88,8 @@ async def _loaded(client: httpx.AsyncClient, target: Target) -> list[dict[str, o
     """What Ollama says of that model while it has it loaded."""
     if target.endpoint.flavour != "ollama":
         return []
-    running = entries(await get_object(client, target.endpoint.url, "/api/ps"), "models")
-    return [entry for entry in running if same_model(target.model, as_text(entry.get("model") or entry.get("name")))]
+    loaded = await loaded_models(client, target.endpoint.url)
+    return [state for name, state in loaded.items() if same_model(target.model, name)]
 
 
 LOOKS = {"llama.cpp": _llama_works, "ollama": _ollama_works}

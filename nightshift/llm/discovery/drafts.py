@@ -7,8 +7,8 @@ import re
 
 import httpx
 
-from nightshift.llm.client import open_client
 from nightshift.llm.endpoint import Endpoint
+from nightshift.llm.wire.http import open_client
 
 DRAFTED, ACCEPTED = "llamacpp:spec_decode_num_draft_tokens_total", "llamacpp:spec_decode_num_accepted_tokens_total"
 

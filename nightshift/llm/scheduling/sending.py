@@ -13,14 +13,16 @@ from typing import Protocol
 
 from nightshift.domain import Completion, Request
 from nightshift.errors import BadRequest, ModelServerError, ServerOverloaded, StreamBroken, Unreachable
-from nightshift.llm import ollama
-from nightshift.llm.client import Deadlines, Runaway, ask
-from nightshift.llm.discover import look
+from nightshift.llm.client.ask import ask
+from nightshift.llm.client.stream import Runaway
+from nightshift.llm.deadlines import Deadlines
+from nightshift.llm.discovery import ollama
+from nightshift.llm.discovery.probe import look
 from nightshift.llm.endpoint import Target
-from nightshift.llm.lanes import Lane, Turn
 from nightshift.llm.profiles import Profiles
+from nightshift.llm.scheduling.lanes import Lane, Turn
 from nightshift.llm.switches import Switches
-from nightshift.llm.wire import in_words
+from nightshift.llm.wire.common import in_words
 
 FALLBACKS = {"schema_refused": "schemas", "think_refused": "thinking"}
 """What a refusal says of the model, as a field of its profile that is false from then on."""

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import httpx
 
-from nightshift.llm.client import open_client
 from nightshift.llm.endpoint import Endpoint
-from nightshift.llm.inquiry import entries, get_object
-from nightshift.llm.wire import as_text
+from nightshift.llm.wire.fields import as_text
+from nightshift.llm.wire.http import open_client
+from nightshift.llm.wire.inquiry import loaded_models
 
 
 async def minutes_left(endpoint: Endpoint, *, seconds: float = 10.0) -> dict[str, float]:
@@ -19,10 +19,10 @@ async def minutes_left(endpoint: Endpoint, *, seconds: float = 10.0) -> dict[str
         return {}
     try:
         async with asyncio.timeout(seconds), open_client(api_key=endpoint.api_key) as client:
-            running = entries(await get_object(client, endpoint.url, "/api/ps"), "models")
+            loaded = await loaded_models(client, endpoint.url)
     except (httpx.HTTPError, TimeoutError):
         return {}
-    told = {as_text(entry.get("model")): _minutes_until(as_text(entry.get("expires_at"))) for entry in running}
+    told = {name: _minutes_until(as_text(state.get("expires_at"))) for name, state in loaded.items()}
     return {name: minutes for name, minutes in told.items() if minutes is not None}
 
 

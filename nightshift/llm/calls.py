@@ -1,4 +1,4 @@
-"""Requests and completions as plain JSON values: for the server, the trace, the tape and the training export.
+"""Calls, which are requests and their completions, as plain JSON: for the server, the trace and the tape.
 
 One function writes a conversation for all of them, so that a model is trained on what it was really sent.
 """
@@ -12,7 +12,9 @@ from dataclasses import asdict
 from typing import Any
 
 from nightshift.domain import Completion, Message, Request, Usage
-from nightshift.llm.wire import FIXED_SAMPLING
+
+FIXED_SAMPLING = {"top_k": 40, "min_p": 0.05, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+"""Sent wherever the protocol takes them: the defaults of servers differ, and a model file may change them."""
 
 
 def messages_as_dicts(messages: Sequence[Message]) -> list[dict[str, str]]:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from nightshift.domain import Completion, Request, StopReason, Usage
 from nightshift.errors import StreamBroken
+from nightshift.llm.calls import well_formed
+from nightshift.llm.client.tokens import BYTES_PER_TOKEN
+from nightshift.llm.deadlines import Deadlines
 from nightshift.llm.endpoint import Target
-from nightshift.llm.keys import well_formed
-from nightshift.llm.refusals import same_model, wrong_model
-from nightshift.llm.tokens import BYTES_PER_TOKEN
-from nightshift.llm.wire import Counts, Delta
+from nightshift.llm.wire.common import Counts, Delta
+from nightshift.llm.wire.refusals import same_model, wrong_model
 
 MAX_REPLY = 10_000_000
 """Characters; no honest reply comes near."""
@@ -27,24 +28,6 @@ UNASKED_THINKING = 6_000
 """Tokens of thinking for a model that was told not to think, or cannot be told, and thinks all the same."""
 THINKING_SLACK = 1.25
 """Tokens of thinking are estimated from its characters; a server that counts them stops earlier by itself."""
-ORDINARY_PROMPT = 8_000
-"""Tokens of a prompt that is read within the deadline for a first token; longer ones get more time in proportion."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds for each part of a request."""
-
-    connect: float = 30.0
-    first_token: float = 600.0
-    """From sending to the first piece of text: reading the prompt takes its time."""
-    stall: float = 120.0
-    """Between two pieces."""
-    total: float = 1800.0
-
-    def first(self, prompt_tokens: int) -> float:
-        """For the first token of a reply to a prompt of that length."""
-        return min(self.first_token * max(1.0, prompt_tokens / ORDINARY_PROMPT), self.total)
 
 
 class Runaway(StreamBroken):
@@ -57,12 +40,13 @@ class Runaway(StreamBroken):
 
 @dataclass(slots=True)
 class Reply:
+    """What has come of a reply so far; all lengths are in characters."""
+
     target: Target
     deadlines: Deadlines
     prompt_sent: int
     """Tokens, by our own count."""
     most_thinking: int
-    """Characters."""
     started: float = field(default_factory=time.monotonic)
     patience: float = 0.0
     """Seconds from the start to the first piece."""
@@ -73,11 +57,15 @@ class Reply:
     counts: Counts = Counts()
     ended: bool = False
     length: int = 0
+    """Of text and thinking together."""
     thought: int = 0
+    """Of the thinking alone."""
     _text: list[str] = field(default_factory=list)
     _reasoning: list[str] = field(default_factory=list)
     _blank: int = 0
+    """Of the whitespace at its end."""
     _checked: int = 0
+    """Its length when it was last looked at for repetition."""
     _tail: str = ""
 
     @classmethod

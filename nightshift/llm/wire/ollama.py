@@ -1,4 +1,4 @@
-"""Ollama's native /api/chat: request body and stream lines. Pure; the client does the talking.
+"""Ollama's native /api/chat: request body and stream lines. Pure: client/ask.py does the talking.
 
 The native API, because its OpenAI-compatible one takes no num_ctx and loses errors in mid-stream.
 """
@@ -8,19 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from nightshift.domain import Request
-from nightshift.llm.keys import messages_as_dicts
-from nightshift.llm.wire import (
-    FIXED_SAMPLING,
-    STOP_REASONS,
-    Counts,
-    Delta,
-    as_count,
-    as_dict,
-    as_seconds,
-    as_text,
-    error_message,
-    parse_object,
-)
+from nightshift.llm.calls import FIXED_SAMPLING, messages_as_dicts
+from nightshift.llm.wire.common import STOP_REASONS, Counts, Delta
+from nightshift.llm.wire.fields import as_count, as_dict, as_seconds, as_text, error_message, parse_object
 
 PATH = "/api/chat"
 

@@ -18,7 +18,7 @@ from nightshift.domain import Message, Request
 from nightshift.errors import ContextExceeded
 from nightshift.llm.endpoint import Endpoint
 from nightshift.llm.profiles import Profile
-from nightshift.llm.wire import as_count
+from nightshift.llm.wire.fields import as_count
 
 CHARACTERS_PER_TOKEN = 6
 """More than any tokeniser packs into one on average, over code or prose."""
