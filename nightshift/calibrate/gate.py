@@ -22,7 +22,7 @@ LEAKS = (
 """Marks that end a turn: a reply that shows one comes from a server with the wrong template."""
 EVALUATED = 0.9
 """Share of the prompt that the server must say it has read."""
-MAX_NOTES, NOTE_CHARS = 3, 300
+MAX_NOTES, NOTE_CHARS = 3, 600
 MEMORY_WORDS = re.compile(
     r"out of memory|\boom\b|alloc|more system memory|insufficient memory|unexpectedly stopped|reset|disconnected",
     re.IGNORECASE,

@@ -80,8 +80,10 @@ async def connect(
 def _each_once(endpoints: Sequence[Endpoint], devices: Mapping[str, str]) -> list[Endpoint]:
     """With their devices; of two descriptions of one server the first counts."""
     shared = {base_url(url): device for url, device in devices.items()}
-    by_url = {one.url: replace(one, device=shared.get(one.url, "")) for one in reversed(endpoints)}
-    return list(reversed(by_url.values()))
+    by_url: dict[str, Endpoint] = {}
+    for one in endpoints:
+        by_url.setdefault(one.url, replace(one, device=shared.get(one.url, "")))
+    return list(by_url.values())
 
 
 def _nobody(usual: Sequence[str]) -> Unreachable:

@@ -29,7 +29,7 @@ from nightshift.sandbox.layout import NAMES, Place, judge_packages, judge_site, 
 from nightshift.sandbox.oracle import confirmed, control
 from nightshift.sandbox.oracle_run import Oracle
 from nightshift.sandbox.probe import PROBE_LIMITS, weakness
-from nightshift.sandbox.snapshots import Snapshots
+from nightshift.sandbox.snapshots import Snapshots, place_for_texts
 from nightshift.sandbox.supervise import ORDERS, REPORT, Ended, Job, Supervisor
 from nightshift.sandbox.tiers import SPARE_ID, Tier, TierName, candidates
 from nightshift.sandbox.trees import Nest, give, write_tree
@@ -57,7 +57,7 @@ def open_sandbox(
     """Tries the tiers this machine may have, strongest first. Raises SandboxUnavailable when none holds.
 
     `tier` asks for that one and no other; `unsafe` is the user's own choice of none. Without `warm` every test
-    run is a process of its own.
+    run is a process of its own. A `scratch` holds all files; else texts are written to memory where there is room.
     """
     if unsafe or tier == "none":
         return make_box(environment, Tier("none"), scratch, parallel, warm=warm)
@@ -80,8 +80,9 @@ def open_sandbox(
 
 def make_box(environment: Environment, tier: Tier, scratch: Path | None, parallel: int, *, warm: bool = True) -> Box:
     place = scratch or Path(tempfile.gettempdir())
+    texts = place_for_texts() if scratch is None and tier.layered else None
     try:
-        return Box(environment, tier, place, parallel, warm=warm)
+        return Box(environment, tier, place, parallel, warm=warm, texts=texts)
     except OSError as error:
         raise SandboxUnavailable(cannot_work(place, error)) from error
 
@@ -94,12 +95,15 @@ class Box:
     """Implements `domain.Sandbox`; safe to use from several threads at once."""
 
     def __init__(
-        self, environment: Environment, tier: Tier, scratch: Path, parallel: int, *, warm: bool = True
-    ) -> None:
+        self, environment: Environment, tier: Tier, scratch: Path, parallel: int, *, warm: bool = True,
+        texts: Path | None = None,
+    ) -> None:  # fmt: skip
         self.isolation = tier.isolation
         self._environment, self._tier = environment, tier
         self._owner = SPARE_ID if tier.drop else None
         self._nest = Nest(scratch)
+        self._calls = Nest(texts) if texts else self._nest
+        """Holds a directory for each call, the texts of its tree in it."""
         self._snapshots = Snapshots(self._nest.path, self._owner)
         self._supervisor = Supervisor(parallel, self._nest.path)
         self._failing = Failing()
@@ -117,7 +121,8 @@ class Box:
             "plugins": [name for name in environment.packages if "pytest-" in name],
         }
         job = self._pytest_job
-        self.warmth = Warmth(place, environment.python, self._supervisor, job, self._judge) if fits else None
+        nests = (self._nest.path, self._calls.path)
+        self.warmth = Warmth(place, nests, environment.python, self._supervisor, job, self._judge) if fits else None
         """The warm cells, where the walls allow them."""
 
     def run(
@@ -177,7 +182,8 @@ class Box:
         if self.warmth:
             self.warmth.close()
         self._supervisor.close()
-        self._nest.close()
+        for nest in {self._calls, self._nest}:
+            nest.close()
 
     def weakness(self) -> str:
         """Why these walls cannot be used here; empty when they hold."""
@@ -193,7 +199,7 @@ class Box:
     def _place(self, tree: Tree) -> Iterator[Place]:
         self._supervisor.raise_if_closed()
         try:
-            with self._nest.directory() as root:
+            with self._calls.directory() as root:
                 place = Place(root, self._tier.own_root, self._tools)
                 if self._tier.layered:
                     with self._snapshots.layers(tree, root / "texts") as layers:

@@ -199,7 +199,7 @@ class Visit:
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
         deadline = self._started + self._errand.limits.seconds
-        pause = SHORTEST_SECONDS
+        pause = TICK_SECONDS / 2
         while (now := time.monotonic()) < deadline:
             # Only the cell wakes us: pytest writes a dot for every test, and pipes hold more than that.
             if poll.poll(1000 * min(pause, deadline - now)):

@@ -39,16 +39,22 @@ MakeJob = Callable[[Place, list[str], ExecLimits], Job]
 class Warmth:
     """The cells of one box. The first test run of a box is cold: many boxes have no second one.
 
-    `judge` names the packages and plugins of the environment's pytest, as in the orders of every run.
+    `nests` hold the layers of trees; `judge` names the packages and plugins of the environment's pytest, as in the
+    orders of every run.
     """
 
     def __init__(
-        self, place: Place, python: str, supervisor: Supervisor, make_job: MakeJob, judge: Mapping[str, Any]
-    ) -> None:
+        self, place: Place, nests: Iterable[Path], python: str, supervisor: Supervisor, make_job: MakeJob,
+        judge: Mapping[str, Any],
+    ) -> None:  # fmt: skip
         empty = place.root / "empty"
         empty.mkdir(parents=True)
         self._place, self._python, self._judge = replace(place, layers=(empty,)), python, judge
         self._supervisor, self._make_job = supervisor, make_job
+        self._stages = {nest: f"{STAGE}/{nest.name}" for nest in nests}
+        if os.geteuid() == 0:  # a cell runs as somebody else, and reaches the layers by their path
+            for nest in self._stages:
+                nest.chmod(0o711)
         self._starter = ThreadPoolExecutor(1)
         """Starts all cells: a parent-death signal comes when the thread ends that started a process."""
         self._lock = threading.Lock()
@@ -103,13 +109,12 @@ class Warmth:
             return str(odd)
 
     def _errand(self, place: Place, orders: Mapping[str, Any], limits: ExecLimits) -> Errand:
-        nest = self._place.root.parent
-        if os.geteuid() == 0:  # a cell runs as somebody else, and reaches the layers by their path
-            for directory in {nest, *(layer.parent for layer in place.layers)}:
+        if os.geteuid() == 0:
+            for directory in {layer.parent for layer in place.layers}:
                 directory.chmod(0o711)
         bounds = rlimits(limits, counted=True)  # two processes more than cold, where launcher and init count
         request = {
-            "layers": [f"{STAGE}/{layer.relative_to(nest)}" for layer in place.layers],
+            "layers": [self._staged(layer) for layer in place.layers],
             "room": room_for(limits),
             "rlimits": bounds,
             "facts": orders.get("facts", False),
@@ -117,6 +122,10 @@ class Warmth:
             "files": orders["files"],
         }
         return Errand(request, json.dumps(orders).encode(), limits)
+
+    def _staged(self, layer: Path) -> str:
+        nest = next(nest for nest in self._stages if layer.is_relative_to(nest))
+        return f"{self._stages[nest]}/{layer.relative_to(nest)}"
 
     def _boot(self, *, started: bool) -> dict[str, Any]:
         job = self._make_job(self._place, [], FACTS_LIMITS)
@@ -135,8 +144,9 @@ class Warmth:
     def _start(self, channel: int) -> Child:
         argv = [self._python, "-P", "-s", "-c", SERVE, self._place.tools, CHANNEL]
         job = self._make_job(self._place, argv, CELL_LIMITS)
-        own = {TREE: ("directory", TREE), STAGE: ("bind", STAGE, str(self._place.root.parent))}
+        own = {TREE: ("directory", TREE)}
         entries = [own.get(entry[1], entry) for entry in job.jail["entries"]]
+        entries += [("bind", stage, str(nest)) for nest, stage in self._stages.items()]
         # Neither filter nor Landlock: its children could not build their walls; they enter both then.
         job = replace(job, jail={**job.jail, "entries": entries}, landlock=None, filter=b"", channel=channel)
         return self._starter.submit(self._supervisor.keep, job).result()
@@ -148,9 +158,10 @@ def lies_in_memory(path: str) -> bool:
 
 def has_settings(place: Place, files: Iterable[str]) -> bool:
     """Whether pytest would read or import something of the project before it collects."""
+    here = {name for layer in place.layers for name in os.listdir(layer)}
     folders = {parent for file in files for parent in Path(file).parents}
-    wanted = [*SETTINGS, *(str(folder / "conftest.py") for folder in folders)]
-    return any(place.holds(name) for name in wanted) or not all(file.endswith(".py") for file in files)
+    started = all(file.endswith(".py") for file in files) and here.isdisjoint(SETTINGS)
+    return not started or any(place.holds(str(folder / "conftest.py")) for folder in folders)
 
 
 def names_in(place: Place) -> frozenset[str]:

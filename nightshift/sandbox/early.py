@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache, lru_cache
 
 from nightshift.domain import TestReport
 from nightshift.sandbox.layout import Place
@@ -19,21 +20,34 @@ from nightshift.source.syntax import parse
 
 MOST_NODES = 50
 """Of known failing tests that a run is told of."""
+AT_ONCE = 32
 
 
 def unparsable(place: Place, path: str, python: str) -> str:
     """The error of a file that the interpreter cannot parse; empty where only running it shows."""
-    if not path.endswith(".py") or os.path.realpath(python) != os.path.realpath(sys.executable):
+    if not path.endswith(".py") or not is_ours(python):
         return ""  # another version reads another language
     try:
-        parse(text_of(place, path))
+        return error_in(text_of(place, path), path)
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+@cache
+def is_ours(python: str) -> bool:
+    return os.path.realpath(python) == os.path.realpath(sys.executable)
+
+
+@lru_cache(AT_ONCE)
+def error_in(text: str, path: str) -> str:
+    """Remembered: candidates differ less than the files that test them."""
+    try:
+        parse(text)
     except SyntaxError as error:
         if error.lineno is None:
             return ""
         error.filename = path
         return "".join(f"E   {line}\n" for text in traceback.format_exception_only(error) for line in text.splitlines())
-    except (OSError, UnicodeDecodeError):
-        return ""
     return ""
 
 

@@ -22,6 +22,7 @@ from nightshift.sandbox.trees import copy_directory, give, kept, remove, write_t
 TICK_NANOSECONDS = 100_000_000
 """Longer than the tick of any clock that stamps files."""
 AT_ONCE = 4
+MEMORY, MUCH_MEMORY = Path("/dev/shm"), 1 << 30
 
 Stamp = tuple[tuple[str, int, int, int, int], ...]
 
@@ -98,6 +99,16 @@ class Snapshots:
             old.current = False
             if not old.users:
                 remove(old.path)
+
+
+def place_for_texts() -> Path | None:
+    """A place that needs no disk; none where there is little room in it, as in many containers."""
+    try:
+        facts = os.statvfs(MEMORY)
+    except OSError:
+        return None
+    roomy = facts.f_bavail * facts.f_frsize >= MUCH_MEMORY
+    return MEMORY if roomy and os.access(MEMORY, os.W_OK | os.X_OK) else None
 
 
 def stamp_of(base: Path) -> Stamp:
