@@ -328,3 +328,31 @@ def test_a_role_at_an_unknown_server_is_refused_with_the_servers_there_are():
 def test_no_model_that_writes_text_is_refused(endpoints):
     with pytest.raises(ModelMissing):
         routes(endpoints, {})
+
+
+def test_a_name_that_no_file_could_hold_is_none():
+    with ScriptedServer("generic", models=("coder\ud800",)) as server, pytest.raises(Unreachable):
+        asyncio.run(probe(server.url))
+
+
+def test_every_server_that_loads_is_waited_for_when_no_other_answers():
+    with ScriptedServer("llama", loading=9) as one, ScriptedServer("llama", loading=9) as other:
+        found = asyncio.run(connect([one.url, other.url], {}, patience=20))
+    assert [endpoint.url for endpoint in found.endpoints] == [one.url, other.url]
+    assert not found.dead
+
+
+def test_a_server_that_loads_is_waited_for_when_a_role_names_it_though_others_answer():
+    with ScriptedServer("llama", models=("a",)) as ready, ScriptedServer("llama", models=("b",), loading=9) as loading:
+        roles = {"builder": [RoleTarget("a", ready.url)], "planner": [RoleTarget("b", loading.url)]}
+        found = asyncio.run(connect([], roles, patience=20, usual=()))
+    assert str(found.targets["planner"][0]) == f"b at {loading.url}"
+
+
+def test_a_server_at_a_usual_address_is_waited_for_while_it_loads():
+    with ScriptedServer("llama", loading=9) as server:
+        found = asyncio.run(connect([], {}, patience=20, usual=(server.url,)))
+        assert [endpoint.url for endpoint in found.endpoints] == [server.url]
+        server.loading = 99
+        with pytest.raises(ServerLoading):
+            asyncio.run(connect([], {}, usual=(server.url,)))

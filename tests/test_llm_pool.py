@@ -750,3 +750,31 @@ async def real(url: str) -> Target:
 def busy(url: str) -> int:
     with urllib.request.urlopen(f"{url}/slots") as slots:
         return sum(slot["is_processing"] for slot in json.load(slots))
+
+
+def test_a_prompt_too_long_for_the_server_that_is_left_is_said_to_be_too_long_so_that_a_shorter_one_is_tried():
+    long = replace(REQUEST, messages=(Message("user", "def f(x): return x\n" * 600),))
+    with ScriptedServer("llama", context=2048) as small:
+
+        async def asked() -> None:
+            await pool([DEAD, replace(await target(small), model="m")], Ledger()).complete(long)
+
+        with pytest.raises(ContextExceeded):
+            asyncio.run(asked())
+    assert not small.requests
+
+
+def test_a_server_found_to_serve_another_model_is_asked_once():
+    ledger = Ledger()
+    with (
+        ScriptedServer("llama", lambda asked: Reply("no", model="other")) as wrong,
+        ScriptedServer("llama", lambda asked: "yes") as right,
+    ):
+
+        async def asked() -> None:
+            there = pool([await target(wrong), await target(right)], ledger)
+            for number in range(5):
+                await there.complete(replace(REQUEST, span=f"build/{number}.py"))
+
+        asyncio.run(asked())
+    assert (len(wrong.requests), len(right.requests), ledger.faults) == (1, 5, ["wrong_model"])

@@ -162,3 +162,11 @@ def test_fields_of_another_version_are_passed_over(tmp_path_factory, fields):
     for name in Profile.__slots__:
         assert isinstance(getattr(profile, name), int | type(getattr(Profile(), name)))
         assert getattr(profile, name) >= 0
+
+
+@pytest.mark.parametrize("honest", [2.5, 3.3, 4.0, 5.0])
+def test_dense_text_read_earlier_never_makes_ordinary_text_look_truncated(honest):
+    """Numbers are often a token a digit; what they taught would refuse every reply to code, and never be corrected."""
+    profile, code = taught([1.2] * 5), said("x = 1\n" * 1500)
+    assert not shortfall(int(9000 / honest), estimate(code, profile), code)
+    assert shortfall(int(9000 / honest / 3), estimate(code, profile), code)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nightshift.domain import Message, Request, SamplingParams
 from nightshift.llm.wire import ollama, openai
 from nightshift.llm.wire.common import Counts, Delta, as_sent
-from nightshift.llm.wire.fields import error_message
+from nightshift.llm.wire.fields import as_count, error_message
 from nightshift.llm.wire.refusals import refusal
 
 SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
@@ -283,3 +283,8 @@ def test_a_refusal_is_laid_to_the_schema_or_to_thinking_only_by_its_words(status
     error = partial(refusal, status, json.dumps({"error": said}), url="http://x", model="nemo-thinking:7b")
     assert error(schema=True, thinking=True).fault == fault
     assert error().fault not in ("schema_refused", "think_refused")
+
+
+@pytest.mark.parametrize("value", [10**18, pytest.param(10**400, id="no float"), -1, True, 1.5, "7", None])
+def test_what_can_be_no_count_counts_as_nothing_told(value):
+    assert as_count(value) == 0

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.figures import Cost, Figure, figure_of, in_turns
+from benchmarks.figures import Figure, figure_of, in_turns
 from benchmarks.serving.bare_client import relay, send
 from benchmarks.serving.demo_calls import Waves
 from benchmarks.serving.lab import SLOTS, Lab, bytes_of, pool_of
@@ -21,18 +21,15 @@ ROUND = "[round {:06}] "
 
 async def candidates(lab: Lab) -> list[Figure]:
     """Four candidates of one file through the pool, and the very same bytes sent bare and at once, in turns."""
-    ours, bare = await paired(lab, "at-once")
     name = "wall time of 4 candidates / the same sent bare and at once"
-    least = min(cost.wall for cost in ours) / min(cost.wall for cost in bare)
     return [
-        figure_of(f"{name}, at-once", ratios(ours, bare), at_most=1.1),
-        Figure(f"{name}, at-once, the fastest of each", least, how="what else the machine did disturbed these least"),
-        figure_of(f"{name}, auto", ratios(*await paired(lab, "auto"))),
-        figure_of(f"{name}, warm", ratios(*await paired(lab, "warm"))),
+        figure_of(f"{name}, at-once", await ratios(lab, "at-once"), at_most=1.1),
+        figure_of(f"{name}, auto", await ratios(lab, "auto")),
+        figure_of(f"{name}, warm", await ratios(lab, "warm")),
     ]
 
 
-async def paired(lab: Lab, layout: Layout) -> tuple[list[Cost], list[Cost]]:
+async def ratios(lab: Lab, layout: Layout) -> list[float]:
     requests = four_candidates(lab.waves, (TOKENS,) * SLOTS)
     raw = await bytes_of(lab.server, requests)
     pool = pool_of(lab.server, layout=layout)
@@ -45,11 +42,8 @@ async def paired(lab: Lab, layout: Layout) -> tuple[list[Cost], list[Cost]]:
         old, new = (ROUND.format(number).encode() for number in (0, next(lab.rounds)))
         await asyncio.gather(*(send(lab.server.url, each.replace(old, new)) for each in raw))
 
-    return await in_turns(ours, bare, lab.scale.rounds)
-
-
-def ratios(ours: Sequence[Cost], bare: Sequence[Cost]) -> list[float]:
-    return [mine.wall / its.wall for mine, its in zip(ours, bare, strict=True)]
+    mine, its = await in_turns(ours, bare, lab.scale.rounds)
+    return [a.wall / b.wall for a, b in zip(mine, its, strict=True)]
 
 
 async def early_winner(lab: Lab) -> list[Figure]:

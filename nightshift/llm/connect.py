@@ -9,7 +9,7 @@ from nightshift.domain import Role
 from nightshift.errors import ModelServerError, ServerLoading, Unreachable
 from nightshift.llm.addresses import base_url
 from nightshift.llm.deadlines import Deadlines
-from nightshift.llm.discovery.probe import DEFAULT_URLS, find_servers, probe, survey
+from nightshift.llm.discovery.probe import DEFAULT_URLS, find_servers, survey
 from nightshift.llm.endpoint import Endpoint, Target
 from nightshift.llm.profiles import Profiles
 from nightshift.llm.routing import RoleTarget, routes
@@ -60,21 +60,30 @@ async def connect(
     """Probes the addresses given, and the usual ones when no server is; the dead are left out and told of.
 
     `devices` names the GPU of each address that shares one with others. A server that is loading its model is
-    waited for with `patience` (seconds) when no other answers. Raises Unreachable, ServerLoading, ModelMissing.
+    waited for with `patience` (seconds) when a role names it or no other answers. Raises Unreachable, ServerLoading,
+    ModelMissing.
     """
-    named = list(dict.fromkeys([*urls, *(t.url for targets in roles.values() for t in targets if t.url)]))
-    found = await survey(named, api_key=api_key) if named else {}
+    by_role = [target.url for targets in roles.values() for target in targets if target.url]
+    found = await survey(list(dict.fromkeys([*urls, *by_role])), api_key=api_key)
+    answers = any(isinstance(one, Endpoint) for one in found.values())
+    loading = [url for url, one in found.items() if isinstance(one, ServerLoading) and (url in by_role or not answers)]
+    found |= await survey(loading, api_key=api_key, patience=patience)
     endpoints = [one for one in found.values() if isinstance(one, Endpoint)]
     dead = {url: one for url, one in found.items() if isinstance(one, ModelServerError)}
     if not urls:
-        endpoints += await find_servers(usual)
+        endpoints += await _usual_servers(usual, None if endpoints else patience)
     if not endpoints:
-        loading = [url for url, error in dead.items() if isinstance(error, ServerLoading)]
-        if not loading:
-            raise next(iter(dead.values()), _nobody(usual))
-        endpoints = [await probe(loading[0], api_key=api_key, patience=patience)]
+        raise next(iter(dead.values()), _nobody(usual))
     endpoints = _each_once(endpoints, devices or {})
     return Connection(tuple(endpoints), routes(endpoints, roles, model), dead)
+
+
+async def _usual_servers(urls: Sequence[str], patience: float | None) -> list[Endpoint]:
+    """Those that answer; where all of them load their models, they are waited for, or passed over without patience."""
+    try:
+        return await find_servers(urls)
+    except ServerLoading:
+        return [] if patience is None else await find_servers(urls, patience=patience)
 
 
 def _each_once(endpoints: Sequence[Endpoint], devices: Mapping[str, str]) -> list[Endpoint]:

@@ -52,10 +52,10 @@ async def probe(url: str, *, api_key: str = "", seconds: float = 10.0, patience:
 
 
 async def find_servers(
-    urls: Sequence[str] = DEFAULT_URLS, *, api_key: str = "", seconds: float = 2.0
+    urls: Sequence[str] = DEFAULT_URLS, *, api_key: str = "", seconds: float = 2.0, patience: float = 0.0
 ) -> list[Endpoint]:
     """The servers that answer, in the order of `urls`. Raises ServerLoading when all of them load."""
-    found = (await survey(urls, api_key=api_key, seconds=seconds)).values()
+    found = (await survey(urls, api_key=api_key, seconds=seconds, patience=patience)).values()
     servers = [one for one in found if isinstance(one, Endpoint)]
     loading = [one for one in found if isinstance(one, ServerLoading)]
     if loading and not servers:
@@ -64,10 +64,10 @@ async def find_servers(
 
 
 async def survey(
-    urls: Sequence[str], *, api_key: str = "", seconds: float = 10.0
+    urls: Sequence[str], *, api_key: str = "", seconds: float = 10.0, patience: float = 0.0
 ) -> dict[str, Endpoint | ModelServerError]:
     """What is found at each URL, or why nothing is; all are asked at the same time."""
-    found = await asyncio.gather(*(_try(url, api_key, seconds) for url in urls))
+    found = await asyncio.gather(*(_try(url, api_key, seconds, patience) for url in urls))
     return dict(zip(urls, found, strict=True))
 
 
@@ -94,9 +94,9 @@ async def _probe(url: str, api_key: str, seconds: float) -> Endpoint:
         ) from error
 
 
-async def _try(url: str, api_key: str, seconds: float) -> Endpoint | ModelServerError:
+async def _try(url: str, api_key: str, seconds: float, patience: float) -> Endpoint | ModelServerError:
     try:
-        return await probe(url, api_key=api_key, seconds=seconds)
+        return await probe(url, api_key=api_key, seconds=seconds, patience=patience)
     except ModelServerError as error:
         return error
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nightshift.errors import ModelServerError, ServerLoading, ServerOverloaded, StreamBroken, Unreachable
+from nightshift.errors import (
+    ContextExceeded,
+    ModelServerError,
+    ServerLoading,
+    ServerOverloaded,
+    StreamBroken,
+    Unreachable,
+)
 
 FINAL_FAULTS = ("total", "first_token", "load")
 """Failures that took so long that the server is not asked again."""
@@ -17,8 +24,12 @@ def may_pass(error: ModelServerError) -> bool:
 
 
 def summary(errors: Sequence[ModelServerError]) -> ModelServerError:
-    """The error itself when there is one; else the preferred server's kind of error, naming all."""
+    """The error itself when there is one; else the preferred server's kind of error, naming all.
+
+    That the prompt does not fit one of them comes first: a shorter one may be answered there.
+    """
+    first = next((error for error in errors if isinstance(error, ContextExceeded)), errors[0])
     if len(errors) == 1:
-        return errors[0]
+        return first
     said = "; ".join(str(error) for error in errors)
-    return type(errors[0])(f"none of {len(errors)} servers could answer: {said}", fault=errors[0].fault)
+    return type(first)(f"none of {len(errors)} servers could answer: {said}", fault=first.fault)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from nightshift.domain import Completion, Request, Role
-from nightshift.errors import BudgetExceeded, ModelServerError, ServerLoading
+from nightshift.errors import BudgetExceeded, ModelMissing, ModelServerError, ServerLoading
 from nightshift.llm.client.stream import Runaway
 from nightshift.llm.deadlines import Deadlines
 from nightshift.llm.discovery.probe import POLL_SECONDS, look
@@ -92,6 +92,8 @@ class Pool:
         self._sleep = sleep
         self._clock = clock
         self._counts: Counter[str] = Counter()
+        self._misnamed: set[Target] = set()
+        """Where another model answered, or none of that name; asked only when that is so everywhere."""
         self._devices: dict[str, Device] = {}
         self._lanes: dict[str, Lane] = {}
         for endpoint in (target.endpoint for targets in self._routes.values() for target in targets):
@@ -114,7 +116,8 @@ class Pool:
         return {name: counts[name] for name in FIGURES} | {"swaps": swaps, "rests": rests}
 
     async def complete(self, request: Request) -> Completion:
-        targets = list(self._routes[request.role])
+        routes = self._routes[request.role]
+        targets = [target for target in routes if target not in self._misnamed] or list(routes)
         errand = _Errand(request, Prompt.of(request.messages), targets, iter(self._retries))
         while errand.pending:
             target = await self._choose(errand)
@@ -238,6 +241,8 @@ class Pool:
     def _note(self, errand: _Errand, target: Target, error: ModelServerError) -> None:
         errand.failures[target] = error
         errand.tried.add(target)
+        if isinstance(error, ModelMissing):
+            self._misnamed.add(target)
         if not may_pass(error):
             errand.pending.remove(target)
 

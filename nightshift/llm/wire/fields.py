@@ -37,7 +37,8 @@ def as_text(value: Any) -> str:
 
 
 def as_count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    """0 for what can be no count: a number in JSON may be larger than any float."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1e18 else 0
 
 
 def as_seconds(value: Any, unit: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -35,6 +36,8 @@ def _object(response: httpx.Response, url: str) -> dict[str, Any]:
     if response.status_code != 200:
         return {}
     try:
-        return as_dict(response.json())
+        answer = as_dict(response.json())
+        json.dumps(answer, ensure_ascii=False).encode()  # a lone surrogate would fit no file and no request
     except (ValueError, RecursionError):
         return {}
+    return answer
