@@ -5,7 +5,8 @@
 `real` serves the model through the real llama.cpp server of xllamacpp, `scenario` does so with the scenario's replies
 and ends at its third request when the file named by FAKE_LLAMA_CRASHES does not exist yet. The others answer /health,
 /props and /v1/models and know how to fail: well, stuck (never loads), stubborn (cannot be asked to end), brittle
-(ends with GET /crash), oom (ends while loading), liar (serves another file).
+(ends with GET /crash), oom (ends while loading), liar (serves another file),
+daemon (serves from a process of another group).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, NoReturn
 
 SERVERS: list[Any] = []
 """Kept, since a server ends when nobody holds it."""
-BEHAVIOURS = ("real", "scenario", "well", "stuck", "stubborn", "brittle", "oom", "liar")
+BEHAVIOURS = ("real", "scenario", "well", "stuck", "stubborn", "brittle", "oom", "liar", "daemon")
 
 
 def fake_llama_server(folder: Path, behaviour: str = "well", name: str = "llama-server") -> Path:
@@ -149,6 +150,10 @@ def serve_fake(behaviour: str, options: argparse.Namespace) -> None:
         sys.exit(1)
     if behaviour == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if behaviour == "daemon":
+        if os.fork():
+            signal.pause()
+        os.setsid()
     Fake.behaviour, Fake.options = behaviour, options
     Fake.well_at = time.monotonic() + (600.0 if behaviour == "stuck" else 0.0)
     ThreadingHTTPServer((options.host, options.port), Fake).serve_forever(0.02)

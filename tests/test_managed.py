@@ -159,6 +159,8 @@ def test_settings_become_flags_by_their_current_names(changes: dict[str, Any], f
         ({"environment": {"LLAMA_ARG_TOOLS": "all"}}, "LLAMA_ARG_TOOLS lets whoever"),
         ({"extra_args": ("--host", "0.0.0.0")}, "--host is set by Nightshift"),
         ({"extra_args": ("--port=1",)}, "use the key port"),
+        ({"extra_args": ("-hf", "someone/model")}, "-hf would download"),
+        ({"extra_args": ("--path", "/etc")}, "--path lets whoever"),
         ({"environment": {"LLAMA_ARG_MODEL": "x"}}, "use the key file"),
     ],
 )
@@ -498,6 +500,15 @@ async def test_a_server_that_refuses_to_end_is_made_to(model: Path, tmp_path: Pa
         before = time.monotonic()
     assert 0.3 <= time.monotonic() - before < 3
     assert not running(str(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans go to init there")
+@in_loop
+async def test_a_server_that_leaves_its_process_group_is_ended_all_the_same(model: Path, tmp_path: Path) -> None:
+    server = ServerSettings(str(model), command=str(fake_llama_server(tmp_path, "daemon")))
+    async with serving([server], tmp_path, grace=0.3):
+        assert len(running(str(model))) == 3, "keeper, the process it started, and the daemon that serves"
+    await until(lambda: not running(str(model)))
 
 
 @pytest.mark.slow

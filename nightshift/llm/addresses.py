@@ -44,6 +44,19 @@ def base_url(url: str) -> str:
     return re.sub(r"(/v1|/api)?/*$", "", url)
 
 
+def is_same_server(one: str, other: str) -> bool:
+    """Whether two URLs are spellings of one server on this machine, or equal.
+
+    >>> is_same_server("http://localhost:8080/v1", "127.0.0.1:8080")
+    True
+    """
+    return _spelled_alike(one) == _spelled_alike(other)
+
+
+def _spelled_alike(url: str) -> str:
+    return re.sub(r"//(?:localhost|\[::1\])(?=[:/]|$)", "//127.0.0.1", base_url(url).lower())
+
+
 def host_of(url: str) -> str | None:
     """The host name of an http(s) URL in lower case; None when there is none or it holds odd characters."""
     if "\\" in url:  # where the host name ends is then a matter of opinion

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from nightshift.domain import Role
 from nightshift.errors import ModelServerError, ServerLoading, Unreachable
-from nightshift.llm.addresses import base_url
+from nightshift.llm.addresses import base_url, is_same_server
 from nightshift.llm.deadlines import Deadlines
 from nightshift.llm.discovery.probe import DEFAULT_URLS, find_servers, survey
 from nightshift.llm.endpoint import Endpoint, Target
@@ -89,10 +89,11 @@ async def _usual_servers(urls: Sequence[str], patience: float | None) -> list[En
 def _each_once(endpoints: Sequence[Endpoint], devices: Mapping[str, str]) -> list[Endpoint]:
     """With their devices; of two descriptions of one server the first counts."""
     shared = {base_url(url): device for url, device in devices.items()}
-    by_url: dict[str, Endpoint] = {}
+    once: list[Endpoint] = []
     for one in endpoints:
-        by_url.setdefault(one.url, replace(one, device=shared.get(one.url, "")))
-    return list(by_url.values())
+        if not any(is_same_server(one.url, other.url) for other in once):
+            once.append(replace(one, device=shared.get(one.url, "")))
+    return once
 
 
 def _nobody(usual: Sequence[str]) -> Unreachable:

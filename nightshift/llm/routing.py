@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nightshift.domain import ROLES, Role
 from nightshift.errors import ModelMissing, Unreachable
-from nightshift.llm.addresses import base_url
+from nightshift.llm.addresses import is_same_server
 from nightshift.llm.endpoint import Endpoint, Target
 from nightshift.llm.wire.refusals import model_missing
 
@@ -66,7 +66,7 @@ def _wanted(endpoints: Sequence[Endpoint], targets: Sequence[RoleTarget]) -> tup
 def _at(endpoints: Sequence[Endpoint], url: str | None) -> Sequence[Endpoint]:
     if url is None:
         return endpoints
-    there = [endpoint for endpoint in endpoints if endpoint.url == base_url(url)]
+    there = [endpoint for endpoint in endpoints if is_same_server(endpoint.url, url)]
     if not there:
         known = ", ".join(endpoint.url for endpoint in endpoints) or "none"
         raise Unreachable(f"no model server was found at {url}; servers found: {known}", fault="unreachable")

@@ -6,7 +6,6 @@ which that does not work fails in the child, and the call is repeated cold.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 import os
@@ -54,7 +53,10 @@ class Gate:
 
     def start(self, session: pytest.Session) -> None:
         """The session becomes the one that a cold start with these orders would have made."""
-        sys.path.remove(self.orders["root"])  # the empty tree's; this one may have a src as well
+        root = self.orders["root"]
+        sys.path.remove(root)  # the empty tree's; this one may have a src as well
+        for path in (root, os.path.join(root, "src")):
+            sys.path_importer_cache.pop(path, None)
         plugin.open_tree(self.orders)
         self.capture.start_global_capturing()
         self.capture.suspend_global_capture()
@@ -71,4 +73,3 @@ class Gate:
             setattr(reporter, name, self.orders[name])
         reporter.limit.seconds, reporter.limit.light = self.orders["test_seconds"], True
         reporter.tell = canaries.tell = self.tell
-        importlib.invalidate_caches()

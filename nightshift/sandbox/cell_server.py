@@ -29,6 +29,7 @@ Serve = Callable[[Foresee], Call]
 
 
 def main() -> NoReturn:
+    gc.disable()  # until all is imported
     channel, boot, walls = open_channel(int(sys.argv[1]))
     path = sys.path.copy()
     sys.path += boot["packages"]
@@ -106,6 +107,7 @@ def top_names() -> set[str]:
 def serve_on(channel: Any, walls: Any, boot: dict[str, Any], late: list[str], foresee: Foresee) -> Call:
     forget([name for name in sys.modules if name.startswith("_nightshift.cell_")])
     streams = walls.aliases()
+    gc.enable()
     gc.collect()
     gc.freeze()
     channel.say({"late": late, **walls.health()})

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 MAX_CLOSERS = 40
 """Closing fences tried for one opening fence."""
 
-_TAGS = r"(?:think|thinking|thought|reasoning)"
-_THINK_OPEN = re.compile(rf"\s*(?:<{_TAGS}>|\[THINK\])")
-_THINK_END = re.compile(rf"</{_TAGS}>|\[/THINK\]")
+_TAGS = r"(?:think|thinking|thought|reasoning|seed:think)"
+_THINK_OPEN = re.compile(rf"(?i)\s*(?:<{_TAGS}>|\[THINK\]|<\|START_THINKING\|>)")
+_THINK_END = re.compile(rf"(?i:</{_TAGS}>|\[/THINK\]|<\|END_THINKING\|>)")
+_CHANNEL = re.compile(r"<\|channel\|>(\w+)[^<]*<\|message\|>")
+"""gpt-oss marks what it thinks (analysis) and what it answers (final) so, where a server leaves the marks in."""
 # Without an opening tag, a closing one counts at an edge of its line only: elsewhere it is in a string.
 _THINK_LINE = re.compile(rf"(?m)^[ \t]*(?:{_THINK_END.pattern})|(?:{_THINK_END.pattern})[ \t]*$")
 _FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([^`]*?)[ \t]*$")
@@ -37,15 +39,33 @@ def clean(text: str) -> str:
 
 
 def after_thinking(text: str) -> list[str]:
-    """The reply without its thinking, however its tags are opened and closed; likeliest reading first."""
-    opened = _THINK_OPEN.match(text)
+    """The reply without its thinking, however its tags are opened and closed; likeliest reading first.
+
+    Empty when it opens and never closes: what it thought is no answer.
+    """
+    text = _final_channel(text)
     closes = {close.end() for close in _THINK_LINE.finditer(text)}
-    if opened and (first := _THINK_END.search(text)):
-        closes.add(first.end())
-    rests = [text[end:] for end in sorted(closes, reverse=True) if text[end:].strip()]
+    start, opened = 0, False
+    while opening := _THINK_OPEN.match(text, start):
+        opened = True
+        close = _THINK_END.search(text, opening.end())
+        if close is None:
+            return [""]
+        start = close.end()
+    if opened:
+        closes.add(start)
+    rests = [text[end:] for end in sorted(closes, reverse=True) if end >= start and text[end:].strip()]
     if closes:
         return rests or ["" if opened else _THINK_END.sub("", text)]
-    return [text[opened.end() :] if opened else text]
+    return [text]
+
+
+def _final_channel(text: str) -> str:
+    channels = list(_CHANNEL.finditer(text))
+    if not channels or channels[0].start() > len(text) - len(text.lstrip()) + len("<|start|>assistant"):
+        return text
+    final = [channel for channel in channels if channel[1] == "final"]
+    return re.sub(r"<\|(?:end|return)\|>\s*$", "", text[final[-1].end() :]) if final else ""
 
 
 def holds_thinking_tag(text: str) -> bool:

@@ -57,10 +57,16 @@ class ServerSettings:
 
 
 DEVICES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
-DANGEROUS = re.compile(r"\b(tools|agent|mcp)\b")
+DANGEROUS = re.compile(r"\b(tools|agent|mcp)\b|^path$")
 """Flags with which whoever reaches the port may read files and run commands."""
-OURS = {"m": "file", "model": "file", "host": "file", "port": "port"}
-"""Flags that decide which server this is -> the key that sets it."""
+OURS = {
+    "m": "use the key file instead",
+    "model": "use the key file instead",
+    "port": "use the key port instead",
+    "host": "it listens on 127.0.0.1 alone",
+}
+"""Flags that decide which server this is, and what to do instead."""
+DOWNLOADS = {"mu", "model-url", "hf", "hfr", "hf-repo", "hff", "hf-file", "dr", "docker-repo"}
 SECRETS = {"api-key", "hf-token", "hft"}
 SPLIT = re.compile(r"-\d{5}-of-\d{5}$")
 
@@ -174,8 +180,10 @@ def _check_flag(flag: str) -> None:
         raise ConfigError(
             f"[[server]] {flag} lets whoever reaches the server's port read files and run commands; leave it out"
         )
+    if name in DOWNLOADS:
+        raise ConfigError(f"[[server]] {flag} would download; fetch the model yourself and use the key file")
     if name in OURS:
-        raise ConfigError(f"[[server]] {flag} is set by Nightshift itself; use the key {OURS[name]} instead")
+        raise ConfigError(f"[[server]] {flag} is set by Nightshift itself; {OURS[name]}")
 
 
 def _bare(flag: str) -> str:

@@ -25,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LOG_BYTES = 4 << 20
 """Of a log; one older part of that size is kept beside it."""
 LINE_BYTES = 8192
@@ -40,6 +40,8 @@ def main(argv: list[str]) -> None:
     assert os.getpgrp() == os.getpid(), "the keeper ends its whole process group, so it must lead one"
     # Handled, not ignored: the server would inherit that it is ignored.
     signal.signal(signal.SIGTERM, lambda *_: None)
+    if sys.platform == "linux":  # who leaves the group, as a daemon does, then still comes back to here
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         server = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_leash()
@@ -56,6 +58,7 @@ def main(argv: list[str]) -> None:
     code = server.wait()
     pump.join(0.5)  # for its last words; who was left behind may hold the pipe for ever
     tell(exit=code, said=quote([line.decode(errors="replace") for line in list(recent)]))
+    _end_orphans()
     os.killpg(0, signal.SIGKILL)  # whatever the server has left behind, and this process
 
 
@@ -100,7 +103,29 @@ def _end_when_let_go(grace: float) -> None:
         pass
     os.killpg(0, signal.SIGTERM)
     time.sleep(grace)
+    _end_orphans()
     os.killpg(0, signal.SIGKILL)
+
+
+def _end_orphans() -> None:
+    """Every process whose parent is this one; those below them come here as they become orphans."""
+    while children := [pid for pid in _numbers("/proc") if _parent(pid) == os.getpid()]:
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(ChildProcessError):  # the other thread may wait for it
+                os.waitpid(pid, 0)
+
+
+def _numbers(folder: str) -> list[int]:
+    return [int(name) for name in os.listdir(folder) if name.isdigit()] if os.path.isdir(folder) else []
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0  # it has ended
 
 
 if __name__ == "__main__":
