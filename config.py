@@ -207,6 +207,8 @@ class Paths:
     memory: Path
     profile: Path
     """What `doctor.py --calibrate --apply` writes."""
+    runs: Path
+    """A mark of each run that was started here."""
 
 
 def paths(environ: Mapping[str, str]) -> Paths:
@@ -220,6 +222,7 @@ def paths(environ: Mapping[str, str]) -> Paths:
         state / "profiles",
         data / "memory.db",
         config / "profile.toml",
+        state / "runs",
     )
 
 
@@ -368,7 +371,15 @@ def _target(text: str) -> RoleTarget:
     return RoleTarget(model.strip(), _url(url) if found else None)
 
 
-PARSERS: Mapping[Any, Callable[[str], Any]] = {Url: _url, RoleTarget: _target, Secret: Secret}
+def _secret(text: str) -> Secret:
+    """A key goes into an HTTP header, which takes no other characters; files of keys often end with a newline."""
+    key = text.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError("a key consists of printable ASCII characters; look for a stray character in it")
+    return Secret(key)
+
+
+PARSERS: Mapping[Any, Callable[[str], Any]] = {Url: _url, RoleTarget: _target, Secret: _secret}
 
 
 def _urls(config: Config) -> Iterator[tuple[Key, Url]]:

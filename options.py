@@ -13,16 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from config import FLAGS as SOURCES
 from config import Config, load, paths
 from nightshift.domain import Plan, Task
 from nightshift.errors import ConfigError, TaskError
 from nightshift.llm.managed.flags import check
+from nightshift.ownership import is_ours
 from nightshift.records import find_run, from_json, read_trace
 from nightshift.workspace import fresh_folder
 
 VERSION = "0.1.0"
 TASK_CHARS = 60_000
 """More than this is a document, not a task; a 32k context could not hold it beside anything else."""
+OUTWARD = ("endpoints", "roles", "server", "allow_remote", "remote_hosts", "api_key", "verify", "environment")
+"""Settings that reach out of the sandbox: a resumed run repeats them only when it is the user's own."""
 CHECKOUT = Path(__file__).resolve().parent
 DEMO = CHECKOUT / "demo"
 
@@ -105,6 +109,8 @@ def read_order(argv: Sequence[str], environ: Mapping[str, str]) -> Order:
     workspace = _workspace(options, prompt)
     resume = find_run(workspace, options.resume) if options.resume is not None else None
     earlier = _started_with(resume) if resume else {}
+    if resume and not is_ours(paths(environ).runs, resume.name, earlier):
+        _refuse_what_a_stranger_set(options, given, resume, earlier)
     overrides = {**earlier.get("overrides", {}), **given}
     if resume and overrides.get("workspace.in_place"):
         originals = paths(environ).trees / resume.name / "originals"
@@ -224,6 +230,21 @@ def _started_with(run_dir: Path) -> Mapping[str, Any]:
     if started is None:
         raise ConfigError(f"{run_dir} ended before it began, so there is nothing to resume: start the task anew")
     return started.fields
+
+
+def _refuse_what_a_stranger_set(
+    options: argparse.Namespace, given: Mapping[str, Any], run_dir: Path, earlier: Mapping[str, Any]
+) -> None:
+    """A trace that came with a checkout must not start programs or send code anywhere. Raises ConfigError."""
+    keys = [key for key in earlier.get("overrides", {}) if key.split(".")[0] in OUTWARD and key not in given]
+    flags = [SOURCES.get(key) or SOURCES.get(key.split(".")[0], key) for key in keys]
+    flags += ["--config"] if earlier.get("config_file") and not options.config else []
+    flags += ["--unsafe-no-sandbox"] if earlier.get("unsafe") and not options.unsafe_no_sandbox else []
+    if flags:
+        raise ConfigError(
+            f"{run_dir} was not started here by you, as far as is known, so what it says of {', '.join(flags)} is not "
+            "taken over: give that again on the command line, or start the task anew"
+        )
 
 
 def _given_plan(options: argparse.Namespace, earlier: Mapping[str, Any]) -> Plan | None:

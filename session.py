@@ -42,10 +42,11 @@ from nightshift.llm.connect import connect
 from nightshift.llm.managed.servers import ManagedServers
 from nightshift.llm.profiles import Profiles
 from nightshift.llm.tape import TapeModel
+from nightshift.ownership import remember
 from nightshift.plan import proof_words
 from nightshift.prompting import bullets
 from nightshift.recorded import Meter, RecordedModel, RecordedSandbox
-from nightshift.records import Record, as_json, as_line, elapsed_of
+from nightshift.records import Record, as_json, as_line, elapsed_of, started_with
 from nightshift.report.console import Console
 from nightshift.report.ending import write_ending
 from nightshift.sandbox.box import open_sandbox
@@ -182,6 +183,8 @@ class Session:
             version=VERSION,
         )
         self._servers.record_to(self.trace)
+        if self.order.resume is None:
+            remember(self.paths.runs, self.id, started_with(self.trace.records()))
         if refused:
             raise refused
 

@@ -1,38 +1,30 @@
-"""How many candidates the sandbox judges in a second, and whether its cells stay as they were.
+"""How many candidates the sandbox judges in a second, and what its cells cost; `judge_soak.py` is the long run.
 
     python3 benchmark.py --suite judge
-    python3 benchmark.py --suite judge --soak 10000
 
-A candidate is a source file beside a file of twelve small tests; each variant is given the two texts and has to write
-them, run them and clean up. The variants take turns in one run on one core, so that ratios mean something on a
-shared machine; the seconds are this machine's. Real tests do more, and are helped less by a warm start.
+Each variant is given the two texts of a candidate and has to write them, run them and clean up. The variants take
+turns in one run on one core, so that ratios mean something on a shared machine; the seconds are this machine's. Real
+tests do more, and are helped less by a warm start.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
-import statistics
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.figures import Figure, figure_of
+from benchmarks.judge_candidates import FILE, TESTS, at_once, candidate
+from benchmarks.judge_soak import soak
 from nightshift.domain import Environment, TestReport, Tree
 from nightshift.sandbox.box import Box, open_sandbox
-from nightshift.sandbox.trees import PREFIX
-from nightshift.sandbox.usage import resident_bytes
 
-FILE = "test_solution.py"
-TESTS = "import pytest\n\nfrom solution import add\n\n" + "".join(
-    f"def test_{number}():\n    assert add({number}, 1) == {number + 1}\n\n" for number in range(12)
-)
-SOURCE = "def add(a, b):\n    return a + b  # candidate {}\n"
 MEMORY = """
 import re
 def test_memory(capsys):
@@ -61,10 +53,10 @@ QUICK = Scale(rounds=2, each=2, boots=1, soak=80)
 def measure(scale: Scale, environment: Environment, say: Say) -> list[Figure]:
     """All figures, each told as soon as it is had."""
     told = []
-    for part in (speed, boots, memory, soak):
-        for figure in part(scale, environment):
-            say(str(figure))
-            told.append(figure)
+    parts = (part(scale, environment) for part in (speed, boots, memory))
+    for figure in chain(*parts, soak(scale.soak, environment)):
+        say(str(figure))
+        told.append(figure)
     return told
 
 
@@ -110,10 +102,6 @@ def in_turns(variants: Mapping[str, Variant], scale: Scale) -> dict[str, list[fl
 
 def ratios(above: list[float], below: list[float]) -> list[float]:
     return [one / other for one, other in zip(above, below, strict=True)]
-
-
-def candidate(number: int) -> Tree:
-    return Tree({"solution.py": SOURCE.format(number), FILE: TESTS})
 
 
 def tests_in(sandbox: Box) -> Variant:
@@ -186,18 +174,6 @@ def confirmed(scale: Scale, environment: Environment) -> Iterator[Figure]:
     yield figure_of("warm and confirmed by the oracle: candidates per second", rates, "/s", how="one core")
 
 
-def at_once(threads: int, act: Callable[[int], object], times: int) -> None:
-    def work(first: int) -> None:
-        for number in range(first, first + times):
-            act(number)
-
-    workers = [threading.Thread(target=work, args=(thread * times,)) for thread in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-
-
 # Cells.
 
 
@@ -219,103 +195,6 @@ def memory(scale: Scale, environment: Environment) -> Iterator[Figure]:
         reports = [sandbox.test(tree, [FILE]) for _ in range(2 + scale.boots)][2:]
     told = [report.exec.stdout.partition("private ")[2].split()[0] for report in reports if report.exec]
     yield figure_of("private memory of a candidate", [int(kilobytes) / 1024 for kilobytes in told], "MB", at_most=15)
-
-
-# The long run.
-
-RIGHT, WRONG = "def add(a, b):\n    return a + b\n", "def add(a, b):\n    return a - b\n"
-KINDS: tuple[tuple[str, str, bool], ...] = (
-    ("right", RIGHT, True),
-    ("wrong", WRONG, False),
-    ("does not parse", "def add(a, b:\n", False),
-    ("hungry", f"data = bytearray(64 << 20)\n{RIGHT}", True),
-    ("spoils what it can", f"import json, os\njson.loads = None\nos.environ['HOME'] = '/'\n{WRONG}", False),
-    ("litters", f"open('/tmp/x', 'w').write('x' * 100000)\nopen('y', 'w').write('y')\n{RIGHT}", True),
-    (
-        "leaves a thread",
-        f"import threading, time\nthreading.Thread(target=time.sleep, args=(9,)).start()\n{RIGHT}",
-        True,
-    ),
-    ("imports much", f"import asyncio, sqlite3, http.server\n{RIGHT}", True),
-)
-LEAVER = f"import subprocess\nsubprocess.Popen(['sleep', '60'], start_new_session=True)\n{RIGHT}"
-ONE_IN = 400
-"""Leaves a process behind: its cell is replaced."""
-"""What comes by in the night: name, source, whether it passes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """What must not grow."""
-
-    megabytes: float
-    """Of the cells."""
-    own_megabytes: float
-    descriptors: int
-    processes: int
-    files: int
-
-
-MEMORIES, COUNTS = ("megabytes", "own_megabytes"), ("descriptors", "processes", "files")
-
-
-def soak(scale: Scale, environment: Environment) -> Iterator[Figure]:
-    cores = len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as folder:
-        sandbox = open_sandbox(environment, scratch=Path(folder), parallel=cores, tier="A")
-        with closing(sandbox):
-            levels, wrong, warm, counter = [], [], [], itertools.count(1)
-            portion = max(1, scale.soak // (20 * cores))
-
-            def judge(number: int) -> None:
-                leaver = ("leaves a process", LEAVER, True)
-                name, source, passes = leaver if next(counter) % ONE_IN == 0 else KINDS[number % len(KINDS)]
-                report = sandbox.test(Tree({"solution.py": source, FILE: TESTS}), [FILE])
-                warm.append(bool(report.exec and report.exec.isolation.endswith("warm")))
-                wrong.extend([name] * (report.passed is not passes))
-
-            started = time.perf_counter()
-            for _ in range(20):
-                at_once(cores, judge, portion)
-                levels.append(level(Path(folder)))
-            seconds = time.perf_counter() - started
-        left = len(list(Path(folder).glob(f"{PREFIX}*")))
-    yield Figure("soak: candidates", len(warm), how=f"{len(warm) / seconds:.1f}/s, {sum(warm)} of them warm")
-    yield Figure("soak: wrong verdicts", len(wrong), at_most=0, how=", ".join(sorted(set(wrong))))
-    yield from drift(levels)
-    yield Figure("soak: directories left", left, at_most=0)
-
-
-def drift(levels: list[Level]) -> Iterator[Figure]:
-    """The last quarter against the second one: in the first the cells and caches come to be."""
-    quarter = len(levels) // 4
-    early, late = levels[quarter : 2 * quarter], levels[-quarter:]
-    for name, unit, most in (*((each, "MB", 5) for each in MEMORIES), *((each, "", 0) for each in COUNTS)):
-        before, after = (statistics.median(getattr(each, name) for each in part) for part in (early, late))
-        values = tuple(float(getattr(each, name)) for each in levels)
-        title = f"soak: growth of {name.replace('_', ' ')}"
-        yield Figure(title, after - before, unit, at_most=most, how=f"from {min(values):.4g} to {max(values):.4g}")
-
-
-def level(folder: Path) -> Level:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return Level(
-        megabytes=(resident_bytes(os.getpid()) >> 10) / 1024,
-        own_megabytes=pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20),
-        descriptors=len(os.listdir("/proc/self/fd")),
-        processes=len(descendants(os.getpid())),
-        files=sum(len(files) + len(folders) for _, folders, files in os.walk(folder)),
-    )
-
-
-def descendants(root: int) -> list[int]:
-    found, todo = [], [root]
-    while todo:
-        for task in Path(f"/proc/{todo.pop()}/task").iterdir():
-            children = [int(each) for each in (task / "children").read_text().split()]
-            found += children
-            todo += children
-    return found
 
 
 # Common.

@@ -140,7 +140,7 @@ class Reader:
         try:
             return self.parsers[hint](raw)
         except ValueError as error:
-            raise _error(layer, at, f"cannot be {raw!r}: {error}") from error
+            raise _error(layer, at, f"cannot be {'***' if hint is Secret else repr(raw)}: {error}") from error
 
     def _within_bounds(self, value: Any, layer: Layer, at: Key) -> Any:
         if type(value) not in (int, float):

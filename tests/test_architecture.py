@@ -16,7 +16,7 @@ PACKAGE = sorted((ROOT / "nightshift").rglob("*.py"))
 
 LEVELS = (
     ("domain", "errors"),
-    ("prompting", "packing", "codec", "disk", "tables", "source", "policy", "limits", "bootstrap"),
+    ("prompting", "packing", "codec", "disk", "ownership", "tables", "source", "policy", "limits", "bootstrap"),
     ("evidence", "records", "explore"),
     ("llm", "sandbox", "workspace", "report", "dataset", "selfplay", "recorded", "checks", "plan", "diagnosis"),
     ("acceptance",),

@@ -162,6 +162,7 @@ def test_every_section_can_be_set(home: dict[str, str], tmp_path: Path) -> None:
         ("endpoints = ['http://user:pw@127.0.0.1']", 1, "endpoints.0"),
         ("[[limits]]\ncalls = 1\n[[limits]]\ncalls = 2", 1, "limits must be a table"),
         ("api_key = 5", 1, "api_key must be text, not ***"),
+        ('api_key = "sk-ä"', 1, "api_key cannot be ***: a key consists of printable ASCII"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named_with_its_file_and_line(
@@ -239,6 +240,7 @@ def test_a_wrong_flag_is_named(home: dict[str, str]) -> None:
         ("NO_COLOR", "1", "colour", "never"),
         ("NO_COLOR", "", "colour", "auto"),
         ("OPENAI_API_KEY", "sk-1", "api_key", "sk-1"),
+        ("OPENAI_API_KEY", "sk-1\n", "api_key", "sk-1"),
     ],
 )
 def test_the_environment_sets_what_fits_on_a_line(

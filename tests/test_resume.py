@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from runs import Done, run, start
@@ -130,3 +132,33 @@ def test_a_proof_added_on_resume_counts(tmp_path: Path) -> None:
         again = run("--endpoint", server.url, "--resume", "--verify", "false", workspace=workspace, home=home)
     assert again.code == 1, again.stderr
     assert [c["passed"] for c in again.result["criteria"] if c["id"] == "verify-1"] == [False]
+
+
+@pytest.mark.parametrize(
+    "overrides, more, named",
+    [
+        ({"server": [{"file": "/m.gguf", "command": "/bin/sh"}]}, {}, "--serve-gguf"),
+        ({"allow_remote": True, "endpoints": ["http://192.0.2.1"]}, {}, "--allow-remote, --endpoint"),
+        ({"environment.allow": ["evil"]}, {}, "environment.allow"),
+        ({}, {"config_file": "nightshift.toml"}, "--config"),
+        ({}, {"unsafe": True}, "--unsafe-no-sandbox"),
+    ],
+)
+def test_a_trace_that_came_with_a_checkout_starts_nothing_and_sends_nothing(
+    tmp_path: Path, overrides: dict[str, Any], more: dict[str, Any], named: str
+) -> None:
+    run_dir = tmp_path / "work" / ".nightshift" / "runs" / "20260101-000000-abcd"
+    run_dir.mkdir(parents=True)
+    started = {"task": {"prompt": TASK, "verify": []}, "overrides": overrides, **more}
+    record = {
+        "seq": 1,
+        "time": "2026-01-01T00:00:00.000Z",
+        "run": run_dir.name,
+        "kind": "run_started",
+        "span": "",
+        **started,
+    }
+    (run_dir / "trace.jsonl").write_text(json.dumps(record) + "\n")
+    done = run("--resume", workspace=tmp_path / "work", home=tmp_path / "home")
+    assert done.code == 2, done.stderr
+    assert f"so what it says of {named} is not taken over" in done.stderr
