@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test fast check format benchmark-quick tape clean
+.PHONY: help setup demo test fast check format benchmark-quick benchmark-serving benchmark-judge tape clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -37,6 +37,12 @@ format: setup ## let ruff format and fix what it can
 
 benchmark-quick: setup ## the calculator task against your model server, judged by hidden tests
 	$(BIN)/python benchmark.py --suite quick
+
+benchmark-serving: setup ## measure client, pool and prompt cache at a real llama.cpp server
+	$(BIN)/python benchmark.py --suite serving
+
+benchmark-judge: setup ## measure sandbox, warm cells and oracle
+	$(BIN)/python benchmark.py --suite judge
 
 tape: setup ## record the demo's tape anew against your model server
 	$(BIN)/python orchestrator.py --demo --record-tape

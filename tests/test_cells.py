@@ -19,6 +19,9 @@ from nightshift.domain import Environment, ExecLimits, TestReport, Tree
 from nightshift.errors import SandboxUnavailable
 from nightshift.sandbox.box import Box, open_sandbox
 from nightshift.sandbox.cell_use import difference
+from nightshift.sandbox.early import unparsable
+from nightshift.sandbox.layout import Place
+from nightshift.sandbox.snapshots import MEMORY, place_for_texts
 
 ROOT = Path(__file__).resolve().parent.parent
 AWKWARD = Path(__file__).with_name("awkward")
@@ -214,7 +217,8 @@ from pathlib import Path
 from nightshift.domain import Environment, Tree
 from nightshift.errors import SandboxUnavailable
 from nightshift.sandbox.box import open_sandbox
-box = open_sandbox(Environment(sys.executable), scratch=Path(sys.argv[1]), tier="A")
+box = open_sandbox(Environment(sys.executable), scratch=Path(sys.argv[1]) if sys.argv[1] else None, tier="A")
+print(*box.nests)
 quick, endless = (Tree({"test_a.py": f"def test_a():\\n    {body}"}) for body in ("pass", "while True: pass"))
 for _ in range(3):
     report = box.test(quick, ["test_a.py"])
@@ -224,15 +228,23 @@ box.test(endless, ["test_a.py"])
 
 
 @pytest.mark.slow
-def test_killing_nightshift_leaves_no_process_of_a_cell(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", SERVED.replace("\\\\n", "\\n"), str(tmp_path)]
+@pytest.mark.parametrize("scratch", ["a folder", ""])
+def test_killing_nightshift_leaves_no_process_of_a_cell_and_no_file_after_the_next_start(
+    tmp_path: Path, scratch: str
+) -> None:
+    place = str(tmp_path) if scratch else ""
+    command = [sys.executable, "-c", SERVED.replace("\\\\n", "\\n"), place]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
+        nests = [Path(nest) for nest in process.stdout.readline().split()]
         assert process.stdout.readline().endswith("warm\n")
         wait_until(lambda: len(below(process.pid)) >= 4)  # launcher, init, fork server, the endless child
         family = below(process.pid)
         process.kill()
     wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in family))
+    assert not scratch or all(nest.exists() for nest in nests)  # others may sweep a shared place before us
+    open_sandbox(Environment(sys.executable), scratch=Path(place) if place else None, tier="A").close()
+    assert not any(nest.exists() for nest in nests)
 
 
 def below(root: int) -> list[int]:
@@ -273,3 +285,34 @@ def test_closing_ends_a_cell_that_is_at_work(tmp_path: Path) -> None:
     assert ended
     assert not list(tmp_path.iterdir())
     assert below(os.getpid()) == others
+
+
+@pytest.mark.skipif(not place_for_texts(), reason="there is little room in memory here")
+def test_texts_lie_in_memory_unless_a_place_is_given(tmp_path: Path) -> None:
+    sandboxes = [open_sandbox(Environment(sys.executable), scratch=place, tier="A") for place in (None, tmp_path)]
+    parents = [[nest.parent for nest in sandbox.nests] for sandbox in sandboxes]
+    for sandbox in sandboxes:
+        sandbox.close()
+    assert parents[0][-1] == MEMORY
+    assert parents[1] == [tmp_path]
+    assert not any(nest.exists() for sandbox in sandboxes for nest in sandbox.nests)
+
+
+def test_the_error_of_a_file_is_that_of_what_it_holds_now(tmp_path: Path) -> None:
+    place = Place(tmp_path, own_root=True, host_tools=tmp_path, layers=(tmp_path,))
+    found = []
+    for text in ("def a(:", "def a(): pass", "def b(:", "def a(:"):
+        (tmp_path / "test_a.py").write_text(text)
+        found.append(unparsable(place, "test_a.py", sys.executable))
+    assert [bool(each) for each in found] == [True, False, True, True]
+    assert found[0] == found[3] != found[2]
+
+
+def test_a_module_is_found_that_a_tree_has_and_the_one_before_had_not(box: Box) -> None:
+    """What the cell knows of the empty tree it started with, or of another's, says nothing of this one."""
+    for name in ("first", "src/second", "package/third", "first"):
+        module = name.removeprefix("src/").replace("/", ".")
+        test = f"import importlib\ndef test_a(): assert importlib.import_module({module!r}).HERE\n"
+        report = box.test(Tree({f"{name}.py": "HERE = True", "test_a.py": test}), ["test_a.py"], limits=LIMITS)
+        assert report.passed, report.failures
+        assert how(report) == "warm"

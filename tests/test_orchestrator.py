@@ -73,7 +73,7 @@ def test_the_analyst_sees_the_tail_of_the_real_failure(tmp_path: Path) -> None:
 
 
 def test_a_wrong_first_candidate_is_replaced_by_one_the_tests_agree_on(tmp_path: Path) -> None:
-    scenario = Scenario({"builder": lambda prompt: fence(RIGHT if "Approach:" in prompt else WRONG)})
+    scenario = Scenario({"builder": lambda prompt: fence(RIGHT if "# Approach" in prompt else WRONG)})
     done = build(scenario, tmp_path)
     assert done.code == 0, done.stderr
     (selected,) = done.kinds("selected")

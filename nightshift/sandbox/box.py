@@ -104,6 +104,8 @@ class Box:
         self._nest = Nest(scratch)
         self._calls = Nest(texts) if texts else self._nest
         """Holds a directory for each call, the texts of its tree in it."""
+        self.nests = tuple({nest.path: nest for nest in (self._nest, self._calls)})
+        """The directories that hold all its files."""
         self._snapshots = Snapshots(self._nest.path, self._owner)
         self._supervisor = Supervisor(parallel, self._nest.path)
         self._failing = Failing()
@@ -121,8 +123,8 @@ class Box:
             "plugins": [name for name in environment.packages if "pytest-" in name],
         }
         job = self._pytest_job
-        nests = (self._nest.path, self._calls.path)
-        self.warmth = Warmth(place, nests, environment.python, self._supervisor, job, self._judge) if fits else None
+        cells = (place, self.nests, environment.python, self._supervisor, job, self._judge)
+        self.warmth = Warmth(*cells) if fits else None
         """The warm cells, where the walls allow them."""
 
     def run(
@@ -210,7 +212,7 @@ class Box:
                     yield place
         except OSError as error:
             self._supervisor.raise_if_closed()
-            raise SandboxUnavailable(cannot_work(self._nest.path.parent, error)) from error
+            raise SandboxUnavailable(cannot_work(self._calls.path.parent, error)) from error
 
     def _furnish(self, place: Place) -> None:
         """A temporary directory, and a way to it for the one whom root becomes."""
