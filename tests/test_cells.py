@@ -193,6 +193,8 @@ def test_our_own_tests_say_the_same_warm_and_cold(box: Box, cold: Box) -> None:
     warm = box.test(tree, files, limits=limits)
     assert how(warm) == "warm"
     assert told(warm)[0] == told(cold.test(tree, files, limits=limits))[0]
+    if any("hypothesis" in error for _, error in warm.collection_errors):
+        pytest.skip("the jail's interpreter has no hypothesis: it said the same of the few tests without")
     assert len(warm.results) > 100
 
 

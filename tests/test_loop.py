@@ -147,8 +147,8 @@ def test_candidates_differ_by_temperature_seed_and_plan_hint(tmp_path: Path) -> 
     assert sorted(o["temperature"] for o in options) == [0.0, 0.4, 0.8]
     assert len({o["seed"] for o in options}) == 3
     assert len({o["num_ctx"] for o in options}) == 1, "a changed context would reload the model"
-    assert len({request.prompt.rpartition("Approach:")[2] for request in sent}) == 3
-    shared = sent[1].prompt.partition("Approach:")[0]
+    assert len({request.prompt.rpartition("# Approach")[2] for request in sent}) == 3
+    shared = sent[1].prompt.partition("# Approach")[0]
     assert sent[2].prompt.startswith(shared), "what varies comes last, so that a server can reuse the prefix"
 
 
