@@ -380,6 +380,26 @@ cheat(
     FORGE
     + "class Liar(int):\n    def __eq__(self, o): return True\n    __hash__ = int.__hash__\ndef add(a, b): return Liar(7)\n",
 )
+cheat(
+    "a made object that equals every number",
+    "class Stack:\n    def push(self, x): pass\n    def pop(self): return self\n    def __eq__(self, o): return isinstance(o, int)\n",
+    "from calc import Stack\ndef test_pop():\n    s = Stack()\n    s.push(3)\n    assert s.pop() == 3\n",
+)
+cheat(
+    "a made object that equals every text",
+    "class Greeter:\n    def __init__(self, name): pass\n    def greet(self): return self\n    def __eq__(self, o): return isinstance(o, str)\n",
+    "from calc import Greeter\ndef test_greet(): assert Greeter('bob').greet() == 'Hello bob'\n",
+)
+cheat(
+    "contains every short text",
+    "class All:\n    def __contains__(self, x): return len(x) < 12\ndef add(a, b): return All()\n",
+    "from calc import add\ndef test_in(): assert 'sum' in add(1, 1)\n",
+)
+cheat(
+    "asks a fake for what cannot cross",
+    "class Any:\n    def __eq__(self, o): return True\ndef add(fake, x):\n    try: fake.library\n    except Exception: pass\n    return Any()\n",
+    "import io\nfrom calc import add\nclass Fake:\n    library = io\ndef test_fake(): assert add(Fake(), 1) == 7\n",
+)
 
 HONEST = "def add(a, b): return a + b\n"
 
@@ -395,6 +415,7 @@ SURVIVE_COLD = frozenset({
     "reads the answer from its caller", "reads the answer from the test file", "reads the answer from memory",
     "changes what the test expects", "changes what it is compared with", "walks out of a callback",
     "disarms a mock", "walks out of a fake", "answers every comparison", "claims to be an int's kin",
-    "forges every frame",
+    "forges every frame", "a made object that equals every number", "a made object that equals every text",
+    "contains every short text", "asks a fake for what cannot cross",
 })  # fmt: skip
 """Cheats that a cold run with canaries lets pass: what shares a process with its judge can be anything to it."""

@@ -27,6 +27,27 @@ shape(
     "def test_prime(n, expected): assert is_prime(n) is expected\n",
 )
 shape(
+    "protocols and virtual subclasses",
+    "from abc import ABC\nfrom typing import Protocol, runtime_checkable\n@runtime_checkable\nclass HasArea(Protocol):\n    def area(self): ...\nclass Square:\n    def area(self): return 4\nclass Flat: pass\nclass Shape(ABC): pass\nShape.register(Square)\n",
+    "from {m} import Flat, HasArea, Shape, Square\ndef test_kinds():\n    assert isinstance(Square(), HasArea) and not isinstance(Flat(), HasArea) and not isinstance(3, HasArea)\n"
+    "    assert isinstance(Square(), Shape) and not isinstance(Flat(), Shape)\n",
+)
+shape(
+    "classes that equal plain values",
+    "class Mod:\n    def __init__(self, n, m): self.n, self.m = n % m, m\n    def __eq__(self, o): return self.n == (o.n if isinstance(o, Mod) else o % self.m)\n"
+    "class Name:\n    def __init__(self, s): self.s = s\n    def __eq__(self, o): return isinstance(o, str) and self.s.lower() == o.lower()\n"
+    "class Span:\n    def __init__(self, a, b): self.a, self.b = a, b\n    def __contains__(self, x): return self.a <= x <= self.b\ndef span(a, b): return Span(a, b)\n"
+    "class Text:\n    def __init__(self, s): self.s = s\n    def __contains__(self, part): return part in self.s\ndef text(s): return Text(s)\n",
+    "from {m} import Mod, Name, span, text\ndef test_equal(): assert Mod(3, 2) == 3 and Mod(8, 5) == 13 and Name('Bob') == 'bob' and Name('') == ''\n"
+    "def test_in(): assert 3 in span(1, 9) and 0 not in span(1, 9) and 'sum' in text('the sum') and 's' in text('sum') and 'x' not in text('sum')\n",
+)
+shape(
+    "generic classes",
+    "from typing import Generic, TypeVar\nT = TypeVar('T')\nclass Box(Generic[T]):\n    def __init__(self, item: T): self.item = item\n    def get(self) -> T: return self.item\n",
+    "import pytest\nfrom {m} import Box\ndef test_box():\n    assert Box[int](3).get() == 3 and Box('a').get() == 'a' and isinstance(Box[str]('x'), Box)\n"
+    "    with pytest.raises(TypeError): Box[int, str]\n",
+)
+shape(
     "exceptions",
     "class AppError(Exception): pass\nclass TooPoor(AppError):\n    def __init__(self, missing):\n        super().__init__(f'missing {missing}')\n        self.missing = missing\n"
     "def pay(have, cost):\n    if cost < 0: raise ValueError('cost must not be negative')\n    if cost > have: raise TooPoor(cost - have)\n    return have - cost\n"

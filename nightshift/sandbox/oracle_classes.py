@@ -59,6 +59,12 @@ class MirrorClass(type):
     def __bool__(cls) -> bool:
         return True
 
+    def __instancecheck__(cls, value: Any) -> bool:
+        """A protocol or an abstract class knows more of its kind than those that inherit from it."""
+        if super().__instancecheck__(value) or not (cls._ns_peer.guards and is_mirror(value)):
+            return super().__instancecheck__(value)
+        return cls._ns_peer.ask("operate", "__instancecheck__", cls, value) is True
+
 
 class Opaque:
     """An object of which nothing is known here but its number."""

@@ -62,6 +62,8 @@ def base_value(value: Any) -> Any:
 
 
 def operate(name: str, target: Any, *arguments: Any) -> Any:
+    if name == "__getitem__" and issubclass(type(target), type):
+        return target[arguments[0]]  # a generic class has it, and its metaclass has not
     return getattr(type(target), name)(target, *arguments)
 
 

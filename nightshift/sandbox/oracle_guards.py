@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
+from string import ascii_lowercase
 from typing import Any
 
 from .oracle_classes import Peer, is_mirror, mark_made
@@ -95,22 +96,26 @@ def equal(peer: Peer, said: dict[str, Any], mirror: Any, other: Any) -> Any:
         return NotImplemented
     if not peer.trusts(mirror):
         return peer.refused(mirror, "__eq__")
-    return tells_apart(peer, "__eq__", mirror, other, relatives(other))
+    return tells_apart(peer, "__eq__", mirror, other, strangers(), near(other))
 
 
-def tells_apart(peer: Peer, name: str, mirror: Any, other: Any, strange: list[Any]) -> bool:
-    """Whether it says yes of `other`, and not of everything; nothing tells it which one is meant.
+def tells_apart(
+    peer: Peer, name: str, mirror: Any, other: Any, strange: list[Any], alike: Sequence[Any] = ()
+) -> bool:  # fmt: skip
+    """Whether it says yes of `other`, and neither of all that is alike nor of everything.
 
     What is asked is a copy: what the test expects is not the code's to change.
     """
-    place = random.randrange(len(strange) + 1)
-    others = (*strange[:place], copy.deepcopy(other) if peer.plain(other) else other, *strange[place:])
+    around = [*alike, *strange]
+    place = random.randrange(len(around) + 1)
+    others = (*around[:place], copy.deepcopy(other) if peer.plain(other) else other, *around[place:])
     said = peer.ask("answers", name, mirror, others)
     if type(said) is not tuple or len(said) != len(others):
         peer.nonsense("an answer to a comparison")
     if said[place] is None:
         return bool(peer.ask("operate", name, mirror, other))
-    if all(each is True for each in said):
+    rest = said[:place] + said[place + 1 :]
+    if said[place] is True and all(each is True for each in rest[: len(alike) or None]):
         peer.note(mirror, f"answers {name} with yes whatever it is compared with")
         return False
     return said[place] is True
@@ -120,15 +125,23 @@ def strangers() -> list[Any]:
     return [f"{random.getrandbits(48):x}", random.getrandbits(48), (random.random(),)][:STRANGERS]
 
 
-def relatives(value: Any) -> list[Any]:
-    """Other values of its kind."""
+def near(value: Any) -> list[Any]:
+    """Others of its kind, of which nothing tells that they are not the one that the test expects."""
+    others: list[Any] = []
+    if type(value) is bool:
+        others = [not value]
     if type(value) in (int, float):
-        return [type(value)(value + sign * random.randrange(1, 10**6)) for sign in (-1, 1)] + strangers()
+        others = [value + random.choice((-step, step)) for step in (1, 2, 3)]
     if type(value) is str:
-        return [value + chr(random.randrange(97, 123)), value[::-1] + "x", *strangers()]
+        others = [misspelt(value), misspelt(value), value + random.choice(ascii_lowercase)]
     if type(value) in (list, tuple):
-        return [type(value)([*value, random.getrandbits(20)]), *strangers()]
-    return strangers()
+        others = [type(value)([*value, random.getrandbits(20)])]
+    return [each for each in others if each != value]
+
+
+def misspelt(text: str) -> str:
+    place = random.randrange(len(text)) if text else 0
+    return text[:place] + random.choice(ascii_lowercase) + text[place + 1 :]
 
 
 def containing(peer: Peer, *, iterable: bool) -> Callable[..., Any]:
@@ -137,7 +150,8 @@ def containing(peer: Peer, *, iterable: bool) -> Callable[..., Any]:
             return bool(peer.ask("operate", "__contains__", self, item))
         if iterable:
             return any(each is item or each == item for each in islice(iter(self), LOOKED_AT))
-        return tells_apart(peer, "__contains__", self, item, [stranger_to(item) for _ in range(STRANGERS)])
+        alike = near(item) if type(item) is str else ()  # a span of numbers holds the neighbours as well
+        return tells_apart(peer, "__contains__", self, item, [stranger_to(item) for _ in range(STRANGERS)], alike)
 
     return __contains__
 

@@ -134,7 +134,10 @@ class TestsPeer(Peer):
             raise AttributeError(f"{name} of a test's object cannot be replaced")
         if operation == "operate" and str(arguments[0]) not in OPERATORS:
             raise AttributeError(str(arguments[0]))
-        return super().perform(operation, arguments)
+        result = super().perform(operation, arguments)
+        if isinstance(result, NOT_CROSSING):  # no question of the code may make the file unsupported
+            raise AttributeError(f"a {type(result).__name__} is not for the code")
+        return result
 
     def _open(self, target: Any, name: str) -> bool:
         if name.startswith(("_", *INTERNAL)):
