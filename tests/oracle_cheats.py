@@ -397,8 +397,8 @@ cheat(
 )
 cheat(
     "asks a fake for what cannot cross",
-    "class Any:\n    def __eq__(self, o): return True\ndef add(fake, x):\n    try: fake.library\n    except Exception: pass\n    return Any()\n",
-    "import io\nfrom calc import add\nclass Fake:\n    library = io\ndef test_fake(): assert add(Fake(), 1) == 7\n",
+    "class Any:\n    def __eq__(self, o): return True\ndef add(fake, x):\n    try: fake.module\n    except Exception: pass\n    return Any()\n",
+    "import io\nfrom calc import add\nclass Fake:\n    module = io\ndef test_fake(): assert add(Fake(), 1) == 7\n",
 )
 
 HONEST = "def add(a, b): return a + b\n"
