@@ -184,6 +184,15 @@ def test_configuration_around_a_test_keeps_the_oracle_away(path: str, text: str)
     assert why_not(Tree({**tree.texts, path: "\n"}), ["tests/test_a.py"]) == {}
 
 
+@pytest.mark.parametrize(
+    "folder, module, node", [("pkg/", "pkg.calc", "pkg/tests/test_a.py"), ("", "calc", "tests/test_a.py")]
+)
+def test_the_text_of_the_codes_own_package_does_not_keep_the_oracle_away(folder: str, module: str, node: str) -> None:
+    test = TEST.replace("calc", module)
+    texts = {f"{folder}__init__.py": '"""A package."""', f"{folder}calc.py": HONEST, node: test}
+    assert why_not(Tree(texts), [node]) == {}
+
+
 def test_the_tests_and_the_code_do_not_see_each_others_files(tmp_path: Path) -> None:
     (tmp_path / "pkg").mkdir()
     (tmp_path / "pkg" / "core.py").write_text("SECRET = 1")

@@ -131,8 +131,9 @@ def unfit(tree: Tree, file: str, names: Sequence[str], modules: Mapping[str, boo
     folders = [str(folder) for folder in PurePosixPath(file).parents]
     for name in names:
         folder, base = os.path.split(name)
-        around = (folder or ".") in folders and base in ("conftest.py", "__init__.py")
-        if around and text_of(tree, name).strip():
+        # A package that the tests stand in is the code's: its text must not decide how it is judged.
+        own = base == "conftest.py" or (base == "__init__.py" and os.path.basename(folder) in TEST_FOLDERS)
+        if own and (folder or ".") in folders and text_of(tree, name).strip():
             return f"{name} takes part in it"
     package = f"{os.path.dirname(file)}/__init__.py" in names
     if package and os.path.basename(os.path.dirname(file)) not in TEST_FOLDERS:
