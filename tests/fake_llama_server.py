@@ -5,7 +5,7 @@
 `real` serves the model through the real llama.cpp server of xllamacpp, `scenario` does so with the scenario's replies
 and ends at its third request when the file named by FAKE_LLAMA_CRASHES does not exist yet. The others answer /health,
 /props and /v1/models and know how to fail: well, stuck (never loads), stubborn (cannot be asked to end), brittle
-(ends with GET /crash), oom (ends while loading), liar (serves another file),
+(ends with GET /crash), oom (ends while loading), liar (serves another file), robbed (finds its first port taken),
 daemon (serves from a process of another group).
 """
 
@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 SERVERS: list[Any] = []
 """Kept, since a server ends when nobody holds it."""
-BEHAVIOURS = ("real", "scenario", "well", "stuck", "stubborn", "brittle", "oom", "liar", "daemon")
+BEHAVIOURS = ("real", "scenario", "well", "stuck", "stubborn", "brittle", "oom", "liar", "daemon", "robbed")
 
 
 def fake_llama_server(folder: Path, behaviour: str = "well", name: str = "llama-server") -> Path:
@@ -147,6 +147,10 @@ def serve_fake(behaviour: str, options: argparse.Namespace) -> None:
     if behaviour == "oom":
         print("ggml_cuda: allocating 9000.00 MiB on device 0: cudaMalloc failed: out of memory", flush=True)
         print("exiting due to model loading error", flush=True)
+        sys.exit(1)
+    if behaviour == "robbed" and not (robbed := Path(f"{options.model}.robbed")).exists():
+        robbed.touch()
+        print("start: couldn't bind HTTP server socket, hostname: 127.0.0.1", flush=True)
         sys.exit(1)
     if behaviour == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -18,10 +18,10 @@ import pytest
 from nightshift.domain import Environment, ExecLimits, TestReport, Tree
 from nightshift.errors import SandboxUnavailable
 from nightshift.sandbox.box import Box, open_sandbox
-from nightshift.sandbox.cell_use import difference
-from nightshift.sandbox.early import unparsable
-from nightshift.sandbox.layout import Place
-from nightshift.sandbox.snapshots import MEMORY, place_for_texts
+from nightshift.sandbox.cells.warmth import difference
+from nightshift.sandbox.files.snapshots import MEMORY, place_for_texts
+from nightshift.sandbox.isolation.layout import Place
+from nightshift.sandbox.testing.early import unparsable
 
 ROOT = Path(__file__).resolve().parent.parent
 AWKWARD = Path(__file__).with_name("awkward")
@@ -267,6 +267,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_closing_ends_a_cell_that_is_at_work(tmp_path: Path) -> None:
     others = below(os.getpid())
     sandbox = open_sandbox(Environment(sys.executable), scratch=tmp_path, tier="A")

@@ -335,6 +335,7 @@ def test_a_name_that_no_file_could_hold_is_none():
         asyncio.run(probe(server.url))
 
 
+@pytest.mark.slow
 def test_every_server_that_loads_is_waited_for_when_no_other_answers():
     with ScriptedServer("llama", loading=9) as one, ScriptedServer("llama", loading=9) as other:
         found = asyncio.run(connect([one.url, other.url], {}, patience=20))
@@ -342,6 +343,7 @@ def test_every_server_that_loads_is_waited_for_when_no_other_answers():
     assert not found.dead
 
 
+@pytest.mark.slow
 def test_a_server_that_loads_is_waited_for_when_a_role_names_it_though_others_answer():
     with ScriptedServer("llama", models=("a",)) as ready, ScriptedServer("llama", models=("b",), loading=9) as loading:
         roles = {"builder": [RoleTarget("a", ready.url)], "planner": [RoleTarget("b", loading.url)]}
@@ -349,6 +351,7 @@ def test_a_server_that_loads_is_waited_for_when_a_role_names_it_though_others_an
     assert str(found.targets["planner"][0]) == f"b at {loading.url}"
 
 
+@pytest.mark.slow
 def test_a_server_at_a_usual_address_is_waited_for_while_it_loads():
     with ScriptedServer("llama", loading=9) as server:
         found = asyncio.run(connect([], {}, patience=20, usual=(server.url,)))

@@ -127,6 +127,7 @@ def test_a_prompt_beyond_the_slot_is_counted_by_the_server_and_never_sent(llama)
     assert caught.value.fault == "context"
 
 
+@pytest.mark.slow
 def test_the_servers_count_before_is_its_count_after(llama):
     limits = SamplingParams(max_tokens=8)
     for asked in (

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -411,6 +412,28 @@ async def test_a_server_that_does_not_come_up_says_why(
     assert (failure.value.fault, failure.value.exit_code) == (fault, 3)
     assert not [word for word in words if word not in str(failure.value)], str(failure.value)
     assert not running(str(tmp_path))
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@in_loop
+async def test_a_server_that_loses_its_free_port_to_another_process_gets_the_next(model: Path, tmp_path: Path) -> None:
+    server = ServerSettings(str(model), command=str(fake_llama_server(tmp_path, "robbed")))
+    async with serving([server], tmp_path) as (servers, _):
+        assert len(servers.urls) == 1
+        assert len(running(str(model))) == 2, "keeper and server"
+
+
+@in_loop
+async def test_a_port_of_the_users_choice_is_never_left_for_another(model: Path, tmp_path: Path) -> None:
+    server = ServerSettings(str(model), command=str(fake_llama_server(tmp_path, "robbed")), port=free_port())
+    with pytest.raises(ModelServerError, match="couldn't bind"):
+        async with serving([server], tmp_path):
+            pass
 
 
 @in_loop

@@ -154,6 +154,7 @@ def run_pytest(folder: Path, text: str) -> str:
     return run.stdout
 
 
+@pytest.mark.slow
 def test_renaming_reaches_fixtures_and_stops_at_shadows(tmp_path: Path) -> None:
     """The pooled module runs: every test passes with its own sample's helpers."""
     samples = [RENAMED, RENAMED.replace("def make(n=1):\n    return n", "def make(n=1):\n    return n * 1"), ONE]

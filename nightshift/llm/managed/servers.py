@@ -46,6 +46,9 @@ RESTARTS = (0.5, 1.0, 2.0)
 GRACE = 3.0
 """Seconds to end in when asked: an idle server takes 0.1, one that still streams would take 30."""
 POLL = 0.1
+PORTS = 3
+"""Free ports tried for one server: another process may take a port between our look and the server's start."""
+PORT_TAKEN = re.compile(r"address already in use|couldn't bind", re.IGNORECASE)
 OUT_OF_MEMORY = re.compile(r"out of memory|\boom\b|alloc\w*.*fail|fail\w*.*alloc", re.IGNORECASE)
 
 
@@ -146,15 +149,11 @@ class ManagedServers:
             self._note(one, "stopped")
 
     async def _bring_up(self, server: ServerSettings) -> None:
-        port, started = server.port or _free_port(), time.monotonic()
-        one = _Served(server, f"http://127.0.0.1:{port}", self._logs / f"server-{server.name}.log")
-        if await _listens(port):
-            await self._attach(one)
+        started = time.monotonic()
+        if server.port and await _listens(server.port):
+            one = await self._attach(server)
         else:
-            context = server.context or self._context
-            one.argv = command_line(server, command=self._command(server), port=port, context=context)
-            self._spawn(one)
-            await self._wait_until_ready(one)
+            one = await self._launch(server)
             self._watches.append(asyncio.create_task(self._restart_when_it_ends(one)))
         assert one.endpoint, "it is ready"
         self._note(
@@ -168,7 +167,36 @@ class ManagedServers:
             seconds=round(time.monotonic() - started, 3),
         )
 
-    async def _attach(self, one: _Served) -> None:
+    async def _launch(self, server: ServerSettings) -> _Served:
+        tries = 1 if server.port else PORTS
+        for left in reversed(range(tries)):
+            one = self._at(server, server.port or _free_port())
+            try:
+                await self._start(one)
+                return one
+            except Unreachable as error:
+                if error.fault != "port_taken" or not left:
+                    raise
+                self._drop(one)
+        raise AssertionError("the last try returns or raises")
+
+    def _drop(self, one: _Served) -> None:
+        assert one.process, "it was spawned"
+        one.process.wait()
+        self._served.remove(one)
+
+    async def _start(self, one: _Served) -> None:
+        context, port = one.server.context or self._context, urlsplit(one.url).port
+        assert port, "its address was made with one"
+        one.argv = command_line(one.server, command=self._command(one.server), port=port, context=context)
+        self._spawn(one)
+        await self._wait_until_ready(one)
+
+    def _at(self, server: ServerSettings, port: int) -> _Served:
+        return _Served(server, f"http://127.0.0.1:{port}", self._logs / f"server-{server.name}.log")
+
+    async def _attach(self, server: ServerSettings) -> _Served:
+        one = self._at(server, server.port)
         try:
             await self._identify(one, patience=one.server.load_seconds)
         except Unreachable as error:
@@ -178,6 +206,7 @@ class ManagedServers:
                 fault="wrong_server",
             ) from error
         self._served.append(one)
+        return one
 
     def _command(self, server: ServerSettings) -> str:
         found = shutil.which(os.path.expanduser(server.command), path=self._environ.get("PATH"))
@@ -265,9 +294,8 @@ def _refuse_ended(one: _Served) -> None:
     way_out = f"its log is {one.log}"
     if OUT_OF_MEMORY.search(ending.said):
         way_out += '. Set a smaller context, parallel = 1 or kv = "q8_0" in a [[server]] table, or take a smaller model'
-    raise Unreachable(
-        f"{one.server.command} cannot serve {one.server.file}: it {ending}; {way_out}", fault="server_exited"
-    )
+    fault = "port_taken" if PORT_TAKEN.search(ending.said) else "server_exited"
+    raise Unreachable(f"{one.server.command} cannot serve {one.server.file}: it {ending}; {way_out}", fault=fault)
 
 
 def _free_port() -> int:
