@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test fast check format benchmark-quick benchmark-serving benchmark-judge tape clean
+.PHONY: help setup demo test fast check format benchmark-quick benchmark-serving benchmark-judge benchmark-selection night \
+	tape clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -43,6 +44,12 @@ benchmark-serving: setup ## measure client, pool and prompt cache at a real llam
 
 benchmark-judge: setup ## measure sandbox, warm cells and oracle
 	$(BIN)/python benchmark.py --suite judge
+
+benchmark-selection: setup ## which method chooses best, on a simulated weak model
+	$(BIN)/python benchmark.py --suite selection
+
+night: setup ## do the tasks of ./queue tonight (QUEUE=DIR UNTIL=07:00)
+	$(BIN)/python nightly.py $(or $(QUEUE),queue) --until $(or $(UNTIL),07:00)
 
 tape: setup ## record the demo's tape anew against your model server
 	$(BIN)/python orchestrator.py --demo --record-tape

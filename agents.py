@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -19,7 +19,6 @@ from nightshift.domain import (
     Candidate,
     ChatModel,
     Completion,
-    Criterion,
     Diagnosis,
     Message,
     Plan,
@@ -29,16 +28,25 @@ from nightshift.domain import (
     SamplingParams,
     Step,
     Task,
-    TestsCheck,
 )
 from nightshift.errors import ContextExceeded, EditRejected, ReplyRejected
-from nightshift.evidence import describe_check
 from nightshift.packing import packings
 from nightshift.plan import SCHEMA as PLAN_SCHEMA
 from nightshift.plan import read_plan
 from nightshift.policy import unsafe_reason
 from nightshift.prompting import bullets, fenced, head, render
-from nightshift.search.build import Brief
+from nightshift.search.brief import Brief
+from nightshift.search.objection import SCHEMA as OBJECTION_SCHEMA
+from nightshift.search.objection import Objection, read_objection
+from nightshift.search.voting import UNDECIDED, Ballot, ballot_schema, letter, read_vote
+from nightshift.search.wording import (
+    criteria_text,
+    fence_of,
+    file_variables,
+    interfaces_text,
+    packages_text,
+    task_text,
+)
 from nightshift.source.blocks import after_thinking
 from nightshift.source.edits import apply_edits, parse_edits
 from nightshift.source.replies import check_substance, extract_code, extract_json
@@ -59,6 +67,8 @@ class Settings:
     """Roles whose models can think before they answer."""
     think_tokens: int = 0
     """For a planner whose plan was refused and an analyst whose advice did not help; 0: never."""
+    reviewer: bool = False
+    """The reviewer is another model than the builder: one that reads its own work finds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,7 @@ class Agents:
     ) -> Plan:
         """Raises ReplyRejected when no reply even had the shape of a plan."""
         variables = {
-            "task": _task_text(task),
+            "task": task_text(task),
             "context": context,
             "importable": importable,
             "lessons": lessons,
@@ -104,10 +114,10 @@ class Agents:
     ) -> str:
         """One sampled test file, written from the specification alone: no source is ever shown."""
         variables = {
-            "task": _task_text(task),
-            "criteria": _criteria_text(plan),
-            "interfaces": _interfaces_text(plan),
-            "packages": _packages_text(plan),
+            "task": task_text(task),
+            "criteria": criteria_text(plan),
+            "interfaces": interfaces_text(plan),
+            "packages": packages_text(plan),
             "path": step.path,
             "purpose": step.purpose,
             "notes": notes,
@@ -115,10 +125,10 @@ class Agents:
         return await self._ask("tester", span, Prompt("tester", variables), _code_of(step), temperature=temperature)
 
     async def build(self, brief: Brief, label: str, *, temperature: float, hint: str = "") -> Candidate:
-        variables = _file_variables(brief) | {
-            "criteria": _criteria_text(brief.plan),
-            "packages": _packages_text(brief.plan),
-            "current": fenced(brief.current, _fence_of(brief.step.path)) if brief.current else "",
+        variables = file_variables(brief) | {
+            "criteria": criteria_text(brief.plan),
+            "packages": packages_text(brief.plan),
+            "current": fenced(brief.current, fence_of(brief.step.path)) if brief.current else "",
             "evidence": brief.evidence,
             "advice": brief.advice,
             "approach": hint,
@@ -137,13 +147,13 @@ class Agents:
     ) -> Candidate:
         """The candidate mended: as a whole file when short, through edits when long."""
         long = current.text.count("\n") > EDIT_LINES
-        variables = _file_variables(brief) | {
-            "current": fenced(current.text, _fence_of(current.path)),
+        variables = file_variables(brief) | {
+            "current": fenced(current.text, fence_of(current.path)),
             "evidence": evidence,
             "advice": brief.advice,
         }
         prompt = Prompt("repairer_edit" if long else "repairer", variables)
-        read = _edited(current) if long else _code_of(brief.step, current.text)
+        read = _edited(brief.step, current) if long else _code_of(brief.step, current.text)
         text = await self._ask("repairer", f"{brief.span}/{label}", prompt, read, temperature=temperature)
         return Candidate(brief.step.path, text, "repair", label)
 
@@ -152,7 +162,7 @@ class Agents:
     ) -> Diagnosis:
         """`paths` maps each file that may be blamed to its kind; other culprits are refused."""
         variables = {
-            "task": _task_text(task),
+            "task": task_text(task),
             "paths": bullets([f"{path} ({kind})" for path, kind in paths.items()]),
             "evidence": evidence,
             "sources": sources,
@@ -166,6 +176,48 @@ class Agents:
             think=again,
         )
 
+    async def review(self, task: Task, plan: Plan, span: str, *, sources: str, notes: str) -> Objection | None:
+        """The one thing the reviewer objects to, if any; nobody is asked where it would be the builder's model."""
+        if not self._settings.reviewer:
+            return None
+        paths = [step.path for step in plan.steps if step.kind != "test"]
+        variables = {
+            "task": task_text(task),
+            "criteria": criteria_text(plan),
+            "interfaces": interfaces_text(plan),
+            "paths": bullets(paths),
+            "sources": sources,
+            "notes": notes,
+        }
+        return await self._ask(
+            "reviewer",
+            span,
+            Prompt("reviewer", variables),
+            lambda reply: read_objection(_json(reply), paths),
+            schema=OBJECTION_SCHEMA,
+        )
+
+    async def vote(
+        self, task: Task, ballot: Ballot, order: Sequence[str], span: str, *, temperature: float
+    ) -> str | None:
+        """One voter's choice; an unusable reply is not asked for again, the next voter is."""
+        shown = [f"{letter(number)}: {ballot.options[option]}" for number, option in enumerate(order)]
+        variables = {
+            "task": task_text(task),
+            "known": ballot.known,
+            "question": ballot.question,
+            "options": "\n\n".join([*shown, f"{UNDECIDED}: the task does not decide it"]),
+        }
+        return await self._ask(
+            "voter",
+            span,
+            Prompt("voter", variables),
+            lambda reply: read_vote(_json(reply), order),
+            schema=ballot_schema(len(order)),
+            temperature=temperature,
+            retries=0,
+        )
+
     async def _ask(
         self,
         role: Role,
@@ -176,13 +228,14 @@ class Agents:
         schema: dict[str, Any] | None = None,
         temperature: float | None = None,
         think: bool = False,
+        retries: int | None = None,
     ) -> Value:
         sampling = self._settings.sampling[role]
         if temperature is not None:
             sampling = dataclasses.replace(sampling, temperature=temperature)
         thinking = self._settings.think_tokens if think and role in self._settings.thinkers else 0
         rejected: ReplyRejected | None = None
-        for retry in range(self._settings.format_retries + 1):
+        for retry in range((self._settings.format_retries if retries is None else retries) + 1):
             where = f"{span}/retry-{retry}" if retry else span
             # A model that thinks is not held to a schema; the retry after a useless reply is.
             think_tokens = 0 if rejected else thinking
@@ -250,70 +303,34 @@ def _code_of(step: Step, previous: str = "") -> Callable[[Completion], str]:
 
     def read(reply: Completion) -> str:
         text = extract_code(reply.text, stop_reason=reply.stop_reason, language=language, path=step.path)
-        if language == "python" and step.kind == "source":
-            check_substance(text, previous=previous)
-        if step.kind != "test" and (reason := unsafe_reason(text, step.path, previous)):
-            raise ReplyRejected("unsafe", reason)
+        _refuse_unfit(text, step, previous)
         return text
 
     return read
+
+
+def _refuse_unfit(text: str, step: Step, previous: str) -> None:
+    """Raises ReplyRejected for a file that holds no real code, or code that reaches for what judges it."""
+    if _language(step.path) == "python" and step.kind == "source":
+        check_substance(text, previous=previous)
+    if step.kind != "test" and (reason := unsafe_reason(text, step.path, previous)):
+        raise ReplyRejected("unsafe", reason)
 
 
 def _language(path: str) -> Literal["python", "text"]:
     return "python" if path.endswith(".py") else "text"
 
 
-def _edited(current: Candidate) -> Callable[[Completion], str]:
+def _edited(step: Step, current: Candidate) -> Callable[[Completion], str]:
     def read(reply: Completion) -> str:
         if reply.stop_reason != "stop":
             raise ReplyRejected("truncated", "the reply ended before its last edit; make fewer and shorter edits")
         try:
-            return apply_edits(current.text, parse_edits(reply.text), language=_language(current.path))
+            edits = parse_edits(reply.text, current.path)
+            text = apply_edits(current.text, edits, language=_language(current.path))
         except EditRejected as error:
             raise ReplyRejected("edit", str(error)) from error
+        _refuse_unfit(text, step, previous=current.text)
+        return text
 
     return read
-
-
-def _file_variables(brief: Brief) -> dict[str, str]:
-    step = brief.step
-    return {
-        "task": _task_text(brief.task),
-        "modules": brief.modules,
-        "path": step.path,
-        "purpose": step.purpose,
-        "interface": fenced(step.interface) if step.interface else "(free)",
-    }
-
-
-def _task_text(task: Task) -> str:
-    if not task.verify:
-        return task.prompt
-    return f"{task.prompt}\n\nThese commands will be run as proof:\n{bullets(task.verify)}"
-
-
-def _criteria_text(plan: Plan) -> str:
-    return "\n".join(f"- {c.id}: {c.description}{_shown(c)}" for c in plan.criteria)
-
-
-def _shown(criterion: Criterion) -> str:
-    if isinstance(criterion.check, TestsCheck):
-        return ""
-    return f"\n  check: {describe_check(criterion.check)}".replace("\n", "\n  ")
-
-
-def _packages_text(plan: Plan) -> str:
-    return ", ".join(plan.requires) or "(only the standard library)"
-
-
-def _fence_of(path: str) -> str:
-    """The language named on a fence: none for what is not Python."""
-    return "python" if path.endswith(".py") else ""
-
-
-def _interfaces_text(plan: Plan) -> str:
-    return _sections((step.path, step.interface) for step in plan.steps if step.kind == "source")
-
-
-def _sections(texts: Iterable[tuple[str, str]]) -> str:
-    return "\n\n".join(f"{path}\n{fenced(text)}" for path, text in texts) or "(none)"

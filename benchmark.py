@@ -3,13 +3,15 @@
     python3 benchmark.py --suite quick
     python3 benchmark.py --suite serving
     python3 benchmark.py --suite judge
+    python3 benchmark.py --suite selection
     python3 benchmark.py --suite quick --repeats 3 --endpoint http://127.0.0.1:8080 --json
 
 Each run is the real program in a fresh workspace without memory. What it claims (`passed`) is set beside what the
 hidden tests say on a fresh copy of what it delivered; claiming a pass that they deny is a false green. One run
 proves little: about a fifth of tasks flip between identical runs, so repeat and read the spread. The suite
 `serving` has no tasks: it measures our client and pool at a real llama.cpp server (benchmarks/serving). Nor has
-`judge`: it measures how fast and how steadily the sandbox judges candidates (benchmarks/judge.py).
+`judge`: it measures how fast and how steadily the sandbox judges candidates (benchmarks/judge.py); and `selection`
+compares ways to choose between candidates of a simulated weak model (benchmarks/selection).
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from nightshift.bootstrap import ensure_venv, run_program
 
 ensure_venv()
 
-from benchmarks import judge
+from benchmarks import judge, selection
 from benchmarks.figures import Figure
 from benchmarks.serving import measure
 from benchmarks.serving.lab import QUICK, Scale
@@ -43,13 +45,13 @@ from nightshift.domain import ExecLimits, Sandbox, Tree
 from nightshift.errors import ConfigError
 from nightshift.report.text import counted, duration
 from nightshift.sandbox.box import open_sandbox
-from nightshift.sandbox.environment import prepare
+from nightshift.sandbox.interpreter.environment import prepare
 
 HERE = Path(__file__).resolve().parent
 TASKS = HERE / "benchmarks"
 SUITES: Mapping[str, tuple[str, ...]] = {"quick": ("calculator",)}
-SERVING, JUDGE = "serving", "judge"
-MEASURED = (SERVING, JUDGE)
+SERVING, JUDGE, SELECTION = "serving", "judge", "selection"
+MEASURED = (SERVING, JUDGE, SELECTION)
 """Suites without tasks: figures with targets."""
 HIDDEN_LIMITS = ExecLimits(seconds=120.0)
 
@@ -157,7 +159,8 @@ def main(argv: Sequence[str]) -> int:
 def measure_suite(options: argparse.Namespace) -> int:
     """Exit code 1 when a target is missed."""
     started = time.monotonic()
-    figures, facts = measure_serving(options) if options.suite == SERVING else measure_judge(options)
+    measured = {SERVING: measure_serving, JUDGE: measure_judge, SELECTION: measure_selection}
+    figures, facts = measured[options.suite](options)
     missed = [figure.name for figure in figures if figure.verdict == "MISSED"]
     told = {
         **measured_here(), "suite": options.suite, "quick": options.quick, **facts,
@@ -179,6 +182,12 @@ def measure_judge(options: argparse.Namespace) -> tuple[list[Figure], dict[str, 
     environment = prepare((), cache=paths(os.environ).environments, allow=())
     figures = judge.measure(replace(scale, soak=options.soak or scale.soak), environment, _say)
     return figures, {"load": " ".join(f"{each:.1f}" for each in os.getloadavg())}
+
+
+def measure_selection(options: argparse.Namespace) -> tuple[list[Figure], dict[str, str]]:
+    environment = prepare((), cache=paths(os.environ).environments, allow=())
+    figures = selection.measure(selection.QUICK if options.quick else selection.Scale(), environment, _say)
+    return figures, {"model": "simulated: nothing here was measured with a real model"}
 
 
 def judge_tasks(options: argparse.Namespace) -> int:
@@ -231,7 +240,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs task suites, judged by hidden acceptance tests; or measures our client at a real server.",
         epilog="examples:\n  python3 benchmark.py --suite quick --repeats 5 --model qwen2.5-coder:7b --json"
         "\n  python3 benchmark.py --suite serving --out results"
-        "\n  python3 benchmark.py --suite judge --soak 2000",
+        "\n  python3 benchmark.py --suite judge --soak 2000"
+        "\n  python3 benchmark.py --suite selection --quick",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -243,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=1, metavar="N", help="runs of each task (default 1)")
     parser.add_argument("--endpoint", action="append", metavar="URL", help="a model server; repeatable")
     parser.add_argument("--model", metavar="NAME", help="the model for every role")
-    parser.add_argument("--quick", action="store_true", help="serving, judge: few of everything, to see it work")
+    parser.add_argument("--quick", action="store_true", help="serving, judge, selection: few of everything, to see it work")
     parser.add_argument("--soak", type=int, metavar="N", help="judge: candidates of the long run (default 10000)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the figures to DIR/<suite>.json as well")
     parser.add_argument("--json", action="store_true", help="the figures on standard output as JSON")

@@ -19,7 +19,7 @@ from nightshift.llm.addresses import base_url, host_of, is_private
 from nightshift.llm.deadlines import Deadlines
 from nightshift.llm.managed.flags import ServerSettings, servers_from, shown
 from nightshift.llm.routing import RoleTarget
-from nightshift.llm.switches import Switches
+from nightshift.switches import Switches
 from nightshift.tables import Key, Layer, Reader, Secret, file_layer
 
 Url = NewType("Url", str)

@@ -30,12 +30,14 @@ import calibrating
 import config
 from nightshift.calibrate.findings import PROBE, Finding, of_memory, of_probe, of_server, of_target
 from nightshift.calibrate.machine import GB, Memory, ram_of_meminfo, vram_of_nvidia
-from nightshift.domain import Environment
+from nightshift.calibrate.promised import of_managed, promised, roles_of
+from nightshift.domain import Environment, Role
 from nightshift.errors import ConfigError, ModelMissing, ModelServerError, SandboxUnavailable, ServerLoading
 from nightshift.llm.client.ask import ask
 from nightshift.llm.discovery.expiry import minutes_left
 from nightshift.llm.discovery.probe import DEFAULT_URLS, survey
 from nightshift.llm.endpoint import Endpoint, Target
+from nightshift.llm.managed.flags import ServerSettings, named
 from nightshift.llm.profiles import Profiles
 from nightshift.llm.routing import routes
 from nightshift.sandbox.box import open_sandbox
@@ -43,6 +45,8 @@ from nightshift.sandbox.box import open_sandbox
 OK, NO_SERVER, REFUSED = 0, 3, 5
 ROOMY = 2 << 30
 """Bytes free for working trees."""
+IDLE: tuple[Role, ...] = ("librarian",)
+"""Roles that nobody asks anything yet."""
 ONLY_CALIBRATING = ("models", "apply", "dry_run", "fresh", "max_minutes", "max_calls", "first_token")
 EXAMPLES = """examples:
   python3 doctor.py
@@ -69,17 +73,31 @@ class Scene:
         return [found for found in self.servers.values() if isinstance(found, Endpoint)]
 
     @property
+    def ours(self) -> list[tuple[ServerSettings, Endpoint]]:
+        """The `[[server]]` tables that a run could start, and what would answer then."""
+        fine = [one for one in named(self.settings.server) if of_managed(one, os.environ).level == "ok"]
+        return [(one, promised(one, self.settings.generation.context)) for one in fine]
+
+    @property
     def usable(self) -> bool:
         return not any(finding.level == "problem" for finding in check_roles(self))
 
     @property
     def targets(self) -> list[Target]:
-        """The models that roles use, each once."""
+        """The models that roles use and that answer now, each once."""
         try:
-            chosen = routes(self.endpoints, self.settings.roles, self.settings.model)
+            chosen = self.chosen()
         except ModelServerError:
             return []
-        return list(dict.fromkeys(target for targets in chosen.values() for target in targets))
+        used = dict.fromkeys(target for targets in chosen.values() for target in targets)
+        return [target for target in used if target.endpoint in self.endpoints]
+
+    def chosen(self) -> dict[Role, tuple[Target, ...]]:
+        """Role -> who answers for it, now or once a run has started its servers. Raises ModelServerError."""
+        settings, ours = self.settings, self.ours
+        managed = roles_of(ours, alone=not (settings.model or settings.endpoints))
+        there = [*self.endpoints, *(endpoint for _, endpoint in ours)]
+        return routes(there, {**managed, **settings.roles}, settings.model)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -132,7 +150,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def look(settings: config.Config, *, probe: bool) -> Scene:
-    servers = await survey(settings.endpoints or DEFAULT_URLS, api_key=settings.api_key)
+    serves_all = any(not server.roles for server in settings.server)
+    urls = settings.endpoints or (() if serves_all else DEFAULT_URLS)
+    servers = await survey(urls, api_key=settings.api_key)
     scene = Scene(settings, servers, memory_here())
     unloaded_in = {endpoint.url: await minutes_left(endpoint) for endpoint in scene.endpoints}
     probed = [finding for target in scene.targets for finding in await probed_by(target, settings)] if probe else []
@@ -178,18 +198,23 @@ def as_json(scene: Scene, findings: Iterable[Finding]) -> str:
 
 
 def check_servers(scene: Scene) -> Iterator[Finding]:
-    named = bool(scene.settings.endpoints)
+    given = bool(scene.settings.endpoints)
     for found in scene.servers.values():
         if isinstance(found, Endpoint):
             yield from of_server(found, scene.settings.generation.context)
-        elif named or isinstance(found, ServerLoading):
-            yield Finding("warning" if scene.endpoints else "problem", str(found))
-    if not scene.endpoints and not named:
+        elif given or isinstance(found, ServerLoading):
+            yield Finding("warning" if scene.endpoints or scene.ours else "problem", str(found))
+    if not scene.endpoints and not given and not scene.settings.server:
         yield Finding(
             "problem",
             f"no model server answers at {', '.join(scene.servers)}",
             "start `ollama serve` or `llama-server -m FILE.gguf`, or name one with --endpoint URL",
         )
+
+
+def check_managed(scene: Scene) -> Iterator[Finding]:
+    """The servers that a run starts itself."""
+    yield from (of_managed(server, os.environ) for server in named(scene.settings.server))
 
 
 def check_models(scene: Scene) -> Iterator[Finding]:
@@ -201,11 +226,11 @@ def check_models(scene: Scene) -> Iterator[Finding]:
 
 def check_roles(scene: Scene) -> Iterator[Finding]:
     """Whether every role has a model, and which."""
-    if not scene.endpoints:
+    if not scene.endpoints and not scene.ours:
         yield Finding("problem", "no role has a model", "see the servers above")
         return
     try:
-        chosen = routes(scene.endpoints, scene.settings.roles, scene.settings.model)
+        chosen = scene.chosen()
     except ModelServerError as error:
         profile = config.paths(os.environ).profile
         settings = f", or change what {profile} says" if profile.exists() else ""
@@ -214,14 +239,18 @@ def check_roles(scene: Scene) -> Iterator[Finding]:
         return
     by_model: dict[str, list[str]] = {}
     for role, targets in chosen.items():
-        by_model.setdefault(" or ".join(map(str, targets)), []).append(role)
+        if role not in IDLE:
+            by_model.setdefault(" or ".join(map(str, targets)), []).append(role)
     for model, roles in by_model.items():
         yield Finding("ok", f"{model}: {', '.join(roles)}")
 
 
 def check_memory(scene: Scene) -> Iterator[Finding]:
-    here = frozenset(name for endpoint in scene.endpoints for name in endpoint.names)
-    yield from of_memory(scene.memory, scene.settings.generation.context, here)
+    """With what to download for it, where there is no model yet."""
+    if not scene.ours and not any(endpoint.names for endpoint in scene.endpoints):
+        yield from of_memory(scene.memory, scene.settings.generation.context)
+    elif scene.memory.usable:
+        yield Finding("ok", f"{scene.memory} here")
 
 
 def check_profile(scene: Scene) -> Iterator[Finding]:
@@ -274,6 +303,7 @@ def check_sandbox(_: Scene) -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[Scene], Iterable[Finding]], ...] = (
     check_servers,
+    check_managed,
     check_models,
     check_roles,
     check_memory,

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,10 @@ from nightshift.domain import Plan, Task
 from nightshift.errors import ConfigError, TaskError
 from nightshift.llm.managed.flags import check
 from nightshift.ownership import is_ours
-from nightshift.records import find_run, from_json, read_trace
+from nightshift.plan import given_plan
+from nightshift.records import find_run, from_json, outcome_of, read_trace
 from nightshift.workspace import fresh_folder
+from nightshift.workspace.git import find_repository, has_git
 
 VERSION = "0.1.0"
 TASK_CHARS = 60_000
@@ -32,7 +36,7 @@ DEMO = CHECKOUT / "demo"
 
 EXAMPLES = """examples:
   python3 orchestrator.py "Build a task tracker CLI with JSON persistence"
-  python3 orchestrator.py --workspace ~/code/app --verify "python3 -m pytest -q" "Add a --json flag to the list command"
+  python3 orchestrator.py --workspace ~/code/app --verify "python3 app.py list --json" "Add a --json flag to list"
   python3 orchestrator.py --demo
   python3 orchestrator.py --resume --workspace ~/code/app
 
@@ -49,7 +53,7 @@ FLAGS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ),
     ("--config", {"metavar": "FILE"}, "a further configuration file"),
     ("--task-file", {"metavar": "FILE"}, "read the task from a file; - is standard input"),
-    ("--verify", {"metavar": "CMD", **REPEATABLE}, "a command that proves the task; trusted; repeatable"),
+    ("--verify", {"metavar": "CMD", **REPEATABLE}, "a command that fails until the task is done; trusted; repeatable"),
     ("--resume", {"metavar": "RUN", "nargs": "?", "const": ""}, "go on with a run: its id, or the newest"),
     ("--demo", SWITCH, "run on the embedded tape: no model server needed"),
     ("--record-tape", SWITCH, "with --demo: record the tape anew from your model server"),
@@ -96,6 +100,8 @@ class Order:
     plan: Plan | None = None
     """The user's own, from --plan."""
     dry_run: bool = False
+    fresh: bool = False
+    """The workspace is a folder made for this run alone."""
     unsafe: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -103,8 +109,8 @@ class Order:
 
 
 def read_order(argv: Sequence[str], environ: Mapping[str, str]) -> Order:
-    """Raises ConfigError and TaskError."""
-    options = parser().parse_args(argv)
+    """Raises ConfigError and TaskError; like --help, a run that has nothing left to do exits at once with 0."""
+    options = _parsed(argv)
     given, prompt = _overrides(options), _task_text(options)
     workspace = _workspace(options, prompt)
     resume = find_run(workspace, options.resume) if options.resume is not None else None
@@ -122,9 +128,17 @@ def read_order(argv: Sequence[str], environ: Mapping[str, str]) -> Order:
     demo = options.demo or bool(earlier.get("demo"))
     if not demo or options.record_tape:
         check(config.server)
-    asked = [*config.verify.commands, *options.verify]
+    _refuse_blank("[verify] commands", config.verify.commands)
+    _refuse_blank("--verify", options.verify)
     task = {"prompt": prompt, "verify": [], **earlier.get("task", {})}
-    verify = tuple(dict.fromkeys([*task["verify"], *asked]))
+    verify = tuple(dict.fromkeys([*task["verify"], *config.verify.commands, *options.verify]))
+    more = options.merge or options.plan or options.record_tape or options.dry_run
+    if resume and not more and list(verify) == task["verify"]:
+        _exit_if_passed(resume, as_json=options.json)
+    if options.plan and not task["prompt"].strip():
+        raise TaskError("--plan says how the task is done, not what it is: give the task too, the plan was made for it")
+    if options.merge or options.branch:
+        _refuse_without_branch("--merge" if options.merge else "--branch", workspace, config)
     return Order(
         task=_checked(Task(task["prompt"], verify)),
         config=config,
@@ -138,6 +152,7 @@ def read_order(argv: Sequence[str], environ: Mapping[str, str]) -> Order:
         branch=options.branch,
         plan=_given_plan(options, earlier),
         dry_run=options.dry_run,
+        fresh=not options.workspace and workspace != Path.cwd(),
         unsafe=options.unsafe_no_sandbox or bool(earlier.get("unsafe")),
         quiet=options.quiet,
         verbose=options.verbose,
@@ -157,6 +172,16 @@ def parser() -> argparse.ArgumentParser:
         parser.add_argument(flag, help=help_text, **options)
     parser.add_argument("--version", action="version", version=f"nightshift {VERSION}")
     return parser
+
+
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    made = parser()
+    options, surplus = made.parse_known_args(argv)
+    if surplus:
+        words = not any(word.startswith("-") for word in surplus)
+        hint = f"; put the task in quotes: {shlex.quote(' '.join([options.task, *surplus]))}" if words else ""
+        made.error(f"unrecognized arguments: {' '.join(surplus)}{hint}")
+    return options
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
@@ -189,18 +214,22 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
 def _task_text(options: argparse.Namespace) -> str:
     if options.task and options.task_file:
         raise ConfigError("give the task as text or with --task-file, not both")
+    if options.demo and not options.record_tape and (options.task or options.task_file):
+        raise ConfigError("--demo plays the tape of its own task and can do no other: leave out --demo, or your task")
     if options.task_file:
-        return _read_task(options.task_file)
+        return _text_of("--task-file", options.task_file)
     if options.demo and not options.task:
         return (DEMO / "task.txt").read_text(encoding="utf-8").strip()
     return options.task or ""
 
 
-def _read_task(name: str) -> str:
+def _text_of(flag: str, name: str) -> str:
     try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"--task-file {name}: cannot be read: {error}") from error
+        return sys.stdin.read() if name == "-" else Path(name).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{flag} {name} cannot be read: {error.strerror}; check the path") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{flag} {name} cannot be read: it is no text in UTF-8 ({error.reason})") from error
 
 
 def _checked(task: Task) -> Task:
@@ -212,6 +241,32 @@ def _checked(task: Task) -> Task:
             "say what to build, and put long material into files of the workspace"
         )
     return task
+
+
+def _refuse_blank(source: str, commands: Sequence[str]) -> None:
+    """The shell runs nothing, or a comment, successfully: that would prove any task."""
+    for command in commands:
+        if all(line.strip()[:1] in ("", "#") for line in command.splitlines()):
+            raise ConfigError(f"{source} {command!r} runs nothing and proves nothing: give a command or leave it out")
+
+
+def _refuse_without_branch(flag: str, workspace: Path, config: Config) -> None:
+    if config.workspace.in_place:
+        raise ConfigError(f"{flag} does not go with --in-place, which makes no branch: leave one of them out")
+    if not (workspace.is_dir() and has_git() and find_repository(workspace.resolve())):
+        raise ConfigError(f"{flag} needs a git checkout, and {workspace} is none: git init and commit, or leave it out")
+
+
+def _exit_if_passed(run_dir: Path, *, as_json: bool) -> None:
+    """The result is written last: with it on disk, a run that passed has nothing left to do."""
+    ended, result = outcome_of(read_trace(run_dir / "trace.jsonl")), run_dir / "result.json"
+    if ended is None or ended.fields.get("status") != "passed" or not result.is_file():
+        return
+    text = result.read_text(encoding="utf-8")
+    with suppress(ValueError):
+        if json.loads(text).get("status") == "passed":
+            print(text if as_json else "", end="", flush=True)
+            parser().exit(0, f"run {run_dir.name} has already passed; there is nothing to go on with\n")
 
 
 def _workspace(options: argparse.Namespace, prompt: str) -> Path:
@@ -251,7 +306,8 @@ def _given_plan(options: argparse.Namespace, earlier: Mapping[str, Any]) -> Plan
     """A plan as --dry-run prints it, from --plan or from the run that is resumed."""
     if not options.plan:
         return from_json(Plan, earlier["plan"]) if earlier.get("plan") else None
+    text = _text_of("--plan", options.plan)
     try:
-        return from_json(Plan, json.loads(Path(options.plan).read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        return given_plan(json.loads(text))
+    except ValueError as error:
         raise ConfigError(f"--plan {options.plan}: not a plan as --dry-run prints it: {error}") from error

@@ -36,14 +36,15 @@ from nightshift.errors import ReplyRejected
 from nightshift.evidence import of_verdict
 from nightshift.explore import overview
 from nightshift.judge import judge, standing_tests
-from nightshift.limits import Progress, stuck, tree_hash
+from nightshift.limits import Allowance, Progress, stuck, tree_hash
 from nightshift.plan import locked_files, user_criteria
 from nightshift.records import as_json, proof_of
-from nightshift.search.blame import concerned_sources, suspects, unprovable, without_analyst
-from nightshift.search.build import Effort
+from nightshift.search.blame import concerned_sources, said_of_tests, suspects, unprovable, weighed, without_analyst
+from nightshift.search.brief import Effort
 from nightshift.search.making import build_all, rebuild
 from nightshift.search.planning import Ground, make_plan
 from nightshift.search.testing import write_tests
+from nightshift.search.trials import put_on_trial
 from nightshift.search.work import Work, Workshop
 from options import read_order
 from session import Session, Site
@@ -57,6 +58,8 @@ class Rules:
     command: ExecLimits
     tests: ExecLimits
     verify_network: bool = False
+    replans: int = 0
+    trust: bool = True
 
 
 class Orchestrator:
@@ -68,34 +71,50 @@ class Orchestrator:
         self._rules = rules
         self.attempts: list[Attempt] = []
         self.best: tuple[Verdict, Tree] | None = None
+        self._best_of_plan: tuple[Verdict, Tree] | None = None
+        self._allowance = Allowance(rules.attempts, rules.replans)
+        self._ground: Ground | None = None
 
     async def run(self, task: Task, site: Site) -> RunResult:
         """Does the task. The best tree so far is in `best`, also when this is cancelled half-way."""
         if await self._already_green(task, site):
             return RunResult("passed", "already_green", "every --verify command succeeded before anything was changed")
-        work, shop = await self.plan(task, site)
-        work = await write_tests(work, shop)
-        return await self._attempt(work, shop)
+        failed: tuple[str, ...] = ()
+        while True:
+            work, shop = await self.plan(task, site, failed)
+            work = await write_tests(work, shop, self._span_of_plan)
+            result = await self._attempts_with(work, shop)
+            if result.status == "passed" or site.plan or not self._allowance.replan():
+                return result
+            failed = (*failed, _failed_plan(work, self.attempts, result))
+            self._decide("replan", "another plan", result.message)
+            await asyncio.to_thread(site.restart)
 
-    async def plan(self, task: Task, site: Site) -> tuple[Work, Workshop]:
-        """Explores and plans: nothing is built yet."""
-        ground = await self._explore(task, site)
+    async def plan(self, task: Task, site: Site, failed: tuple[str, ...] = ()) -> tuple[Work, Workshop]:
+        """Explores and plans: nothing is built yet. `failed` says what became of earlier plans."""
+        ground = self._ground = self._ground or await self._explore(task, site)
+        prefix, rules = self._span_of_plan, self._rules
         plan, box = await make_plan(
-            task, ground, self._agents, self._recorder, site.open_box, self._rules.command, given=site.plan
-        )
-        rules = self._rules
+            task, ground, self._agents, self._recorder, site.open_box, rules.command, given=site.plan,
+            span=f"{prefix}/plan" if prefix else "plan", refusals=failed,
+        )  # fmt: skip
         shop = Workshop(
             self._agents, box, self._recorder, rules.effort, rules.tests, rules.command, rules.verify_network,
             rules.tester_temperatures, site.save,
         )  # fmt: skip
         return Work(task, plan, site.tree, Accepted({}, frozenset()), ground.user_tests, ground.protected), shop
 
-    async def _attempt(self, work: Work, shop: Workshop) -> RunResult:
-        """Build and judge; while that fails, find the root cause and make the culprits again."""
+    async def _attempts_with(self, work: Work, shop: Workshop) -> RunResult:
+        """With one plan: build and judge; while that fails, find the root cause and make the culprits again."""
         history: list[Progress] = []
-        work, built = await build_all(work, shop, "attempt-1")
+        self._best_of_plan = None
+        number = self._allowance.attempt()
+        assert number, "a plan is only made with an attempt left for it"
+        work, built = await build_all(work, shop, f"attempt-{number}")
         fresh = False
-        for number in range(1, self._rules.attempts + 1):
+        while True:
+            if self._rules.trust:
+                work = await asyncio.to_thread(put_on_trial, work, shop, f"attempt-{number}/trust")
             verdict = await self._judge(work, shop, number)
             self.attempts.append(Attempt(number, built, verdict))
             self._remember_best(verdict, work)
@@ -112,16 +131,13 @@ class Orchestrator:
                 if fresh:
                     return RunResult("failed", "no_progress", f"no progress, not even after a fresh start: {reason}")
                 fresh = True
-            if number < self._rules.attempts:
-                if fresh:
-                    self._recorder.record(
-                        "guard", f"attempt-{number}", rule="no-progress", action="fresh start", reason=reason
-                    )
-                work = self._back_to_best(work, shop, verdict)
-                work, built = await rebuild(work, shop, f"attempt-{number + 1}", diagnosis, verdict, fresh=fresh)
-        return RunResult(
-            "failed", "attempts_exhausted", f"attempts used up ({self._rules.attempts}); not every criterion holds"
-        )
+                self._decide(f"attempt-{number}", "fresh start", reason)
+            number = self._allowance.attempt()
+            if number is None:
+                used = f"attempts used up ({self._allowance.number}); not every criterion holds"
+                return RunResult("failed", "attempts_exhausted", used)
+            work = self._back_to_best(work, shop, verdict)
+            work, built = await rebuild(work, shop, f"attempt-{number}", diagnosis, verdict, fresh=fresh)
 
     async def _already_green(self, task: Task, site: Site) -> bool:
         box, rules = await asyncio.to_thread(site.open_box, ()), self._rules
@@ -169,34 +185,59 @@ class Orchestrator:
 
     async def _diagnose(self, work: Work, verdict: Verdict, number: int) -> Diagnosis:
         span, paths = f"attempt-{number}/diagnose", suspects(work, verdict)
+        evidence = of_verdict(verdict, work.tested_tree.texts)
         try:
             diagnosis = await self._agents.diagnose(
                 work.task,
                 span,
-                evidence=of_verdict(verdict, work.tested_tree.texts),
+                evidence="\n\n".join(filter(None, (evidence, said_of_tests(work, verdict)))),
                 sources=concerned_sources(work, verdict),
                 paths=paths,
                 again=number > 1,
             )
         except ReplyRejected as error:
             diagnosis = without_analyst(work, verdict, str(error))
+        if self._rules.trust:
+            diagnosis, reason = weighed(diagnosis, work, verdict)
+            if reason:
+                self._recorder.record("guard", span, rule="blame", action="blame moved", reason=reason)
         self._recorder.record("diagnosis", span, attempt=number, diagnosis=diagnosis)
         return diagnosis
 
     def _remember_best(self, verdict: Verdict, work: Work) -> None:
-        if self.best is None or verdict.passed or verdict.score > self.best[0].score:
-            self.best = (verdict, work.tested_tree)
+        now = (verdict, work.tested_tree)
+        if self._best_of_plan is None or verdict.passed or verdict.score > self._best_of_plan[0].score:
+            self._best_of_plan = now
+        if self.best is None or verdict.passed or verdict.share > self.best[0].share:
+            self.best = now
 
     def _back_to_best(self, work: Work, shop: Workshop, verdict: Verdict) -> Work:
-        """The next attempt starts from the best tree seen, never from a worse one."""
-        if self.best is None or verdict.score >= self.best[0].score:
+        """The next attempt starts from the best tree of its plan, never from a worse one."""
+        best = self._best_of_plan
+        if best is None or verdict.score >= best[0].score:
             return work
-        texts = {path: text for path, text in self.best[1].texts.items() if path not in work.accepted.texts}
+        texts = {path: text for path, text in best[1].texts.items() if path not in work.accepted.texts}
         shop.save(
             {p: t for p, t in texts.items() if work.tree.texts.get(p) != t},
             "Back to the best tree",
         )
         return replace(work, tree=Tree(texts, work.tree.base))
+
+    @property
+    def _span_of_plan(self) -> str:
+        """Where in the trace the present plan and its tests are: the first one's name is empty."""
+        return f"replan-{self._allowance.plans - 1}" if self._allowance.plans > 1 else ""
+
+    def _decide(self, span: str, action: str, reason: str) -> None:
+        self._recorder.record("guard", span, rule="no-progress", action=action, reason=reason)
+
+
+def _failed_plan(work: Work, attempts: Sequence[Attempt], result: RunResult) -> str:
+    """What the planner is told of a plan that did not work out."""
+    paths = ", ".join(step.path for step in work.plan.steps)
+    diagnosis = attempts[-1].diagnosis
+    cause = f" Root cause found: {diagnosis.whys[-1]} {diagnosis.advice}" if diagnosis and diagnosis.whys else ""
+    return f"An earlier plan ({paths}) was built and failed: {result.message}.{cause} Plan it in another way."
 
 
 def _passed_message(verdict: Verdict) -> str:
@@ -228,15 +269,25 @@ def main(argv: Sequence[str]) -> int:
 
 
 def rules_of(config: Config) -> Rules:
-    wanted, seconds = config.candidates, config.sandbox
+    wanted, seconds, switches = config.candidates, config.sandbox, config.switches
     tests = ExecLimits(seconds=seconds.test_run_seconds, test_seconds=seconds.test_seconds)
     return Rules(
         attempts=config.attempts,
-        effort=Effort(wanted.count, wanted.temperatures, max(wanted.widened, wanted.count), wanted.repairs),
+        effort=Effort(
+            wanted.count,
+            wanted.temperatures,
+            max(wanted.widened, wanted.count),
+            wanted.repairs,
+            switches.fixes,
+            switches.splice,
+            switches.probes,
+        ),
         tester_temperatures=wanted.tester_temperatures,
         command=ExecLimits(seconds=seconds.command_seconds),
         tests=tests,
         verify_network=config.verify.network,
+        replans=wanted.replans,
+        trust=switches.trust,
     )
 
 

@@ -37,7 +37,7 @@ from nightshift.domain import (
     Verdict,
 )
 from nightshift.errors import BudgetExceeded, ModelServerError, NightshiftError, Refused, SandboxUnavailable
-from nightshift.limits import Budget
+from nightshift.limits import Budget, used_up
 from nightshift.llm.connect import connect
 from nightshift.llm.managed.servers import ManagedServers
 from nightshift.llm.profiles import Profiles
@@ -46,19 +46,16 @@ from nightshift.ownership import remember
 from nightshift.plan import proof_words
 from nightshift.prompting import bullets
 from nightshift.recorded import Meter, RecordedModel, RecordedSandbox
-from nightshift.records import Record, as_json, as_line, elapsed_of, started_with
+from nightshift.records import Record, as_json, as_line, started_with
 from nightshift.report.console import Console
 from nightshift.report.ending import write_ending
+from nightshift.report.handoff import can_go_on, continue_command
 from nightshift.sandbox.box import open_sandbox
-from nightshift.sandbox.environment import (
-    DEFAULT_ALLOWED,
-    EnvironmentUnavailable,
-    RequirementRefused,
-    importable,
-    prepare,
-)
+from nightshift.sandbox.interpreter.environment import EnvironmentUnavailable, importable, prepare
+from nightshift.sandbox.interpreter.requirements import DEFAULT_ALLOWED, RequirementRefused
 from nightshift.search.planning import OpenBox, PlanRefused
 from nightshift.workspace import open_workspace
+from nightshift.workspace.unused import is_unused, remove_unused
 from options import DEMO, VERSION, Order
 from trace_collector import Trace
 
@@ -77,6 +74,8 @@ class Site:
     importable: str
     open_box: OpenBox
     save: Callable[[Mapping[str, str], str], None]
+    restart: Callable[[], None]
+    """Puts the run's tree back to `tree`, for another plan."""
     plan: Plan | None = None
 
 
@@ -96,9 +95,13 @@ class Session:
         self.paths = paths(environ)
         self.best: Callable[[], tuple[Verdict, Tree] | None] = lambda: None
         self._terminated = False
+        self._opened = time.monotonic()
         self._recalled: tuple[int, ...] = ()
         """Lessons shown to the planner."""
+        self._unused = False
         self._thinkers: frozenset[Role] = frozenset()
+        self._reviewer = False
+        """The reviewer's models are others than the builder's."""
         self._figures: Callable[[], Mapping[str, int]] = dict
         self._profiles = Profiles()
         self._learned = self.paths.profiles / "learned.json"
@@ -153,6 +156,7 @@ class Session:
             config.candidates.format_retries,
             self._thinkers if config.switches.thinking else frozenset(),
             config.generation.think_tokens,
+            reviewer=self._reviewer and config.switches.review,
         )
         agents = Agents(RecordedModel(model, self.trace, meter), self.trace, settings)
         return Doors(agents, self.trace, self._site())
@@ -218,17 +222,21 @@ class Session:
             switches=config.switches,
         )
         self._thinkers, self._figures = connection.thinkers(), pool.figures
+        by_role = {role: {target.model for target in targets} for role, targets in connection.targets.items()}
+        self._reviewer = not by_role["reviewer"] & by_role["builder"]
         return pool, connection.models()
 
     def _site(self) -> Site:
         """What exploration starts from; recorded, so that a resumed run starts from the same."""
+        tree = self.workspace.tree()
         return Site(
-            tree=self.workspace.tree(),
+            tree=tree,
             git=self.workspace.git_state().sentence(),
             lessons=self._lessons(),
             importable=", ".join(importable(self._environment)) if self._environment else "",
             open_box=self._open_box,
             save=self._save,
+            restart=lambda: self._settle(tree, "Back to the start for another plan"),
             plan=self.order.plan,
         )
 
@@ -270,6 +278,14 @@ class Session:
                 return self._finish(result)
         finally:
             self.trace.close()
+            if self._unused:
+                remove_unused(self.workspace.path, self.paths.trees / self.id)
+                (self.paths.runs / self.id).unlink(missing_ok=True)
+                self._console.say(f"removed  {self.workspace.path}, where nothing was begun")
+
+    def _seconds(self) -> float:
+        """That the run was alive, the present moment included: the trace ends with the last record."""
+        return self.trace.elapsed_seconds + time.monotonic() - self._opened
 
     def _terminate(self, task: asyncio.Task[Any]) -> None:
         self._terminated = True
@@ -281,8 +297,7 @@ class Session:
             async with asyncio.timeout(max(1.0, seconds)):
                 return await work()
         except TimeoutError:
-            minutes = f"{self.order.config.limits.minutes:g} minutes"
-            message = f"The budget of {minutes} is used up; --max-minutes sets a larger one."
+            message = used_up("budget_minutes", self.order.config.limits.minutes, self._seconds() / 60)
             return RunResult("limit", "budget_minutes", message)
         except asyncio.CancelledError:
             reason: ExitReason = "terminated" if self._terminated else "interrupted"
@@ -322,12 +337,18 @@ class Session:
             exit_code=result.exit_code,
             message=result.message,
             workspace=str(self.workspace.path),
-            seconds=round(elapsed_of(self.trace.records()), 1),
+            seconds=round(self._seconds(), 1),
             counters={"replayed": self.trace.replayed, **self._figures()},
         )
         self._profiles.save(self._learned)
-        told = write_ending(self.trace.run_dir, self.trace.records(), selfplay=self.order.config.selfplay)
-        self._console.say(f"report  {self.trace.run_dir / 'report.html'}")
+        records = self.trace.records()
+        told = write_ending(self.trace.run_dir, records, selfplay=self.order.config.selfplay)
+        kinds = [record.kind for record in records]
+        self._unused = self.order.fresh and is_unused(self.workspace.path, self.trace.run_dir, kinds)
+        if not self._unused:
+            self._console.say(f"report  {self.trace.run_dir / 'report.html'}")
+            if can_go_on(records):
+                self._console.say(f"continue  {continue_command(records)}")
         if self.order.as_json:
             print(json.dumps(told, indent=2, ensure_ascii=False))
         return result.exit_code

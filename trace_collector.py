@@ -28,6 +28,7 @@ from nightshift.dataset import export_messages
 from nightshift.disk import disk_errors, lock_or_refuse, sync, sync_folder, write_all
 from nightshift.errors import ConfigError
 from nightshift.records import (
+    KINDS,
     Record,
     TraceDamaged,
     as_json,
@@ -177,9 +178,16 @@ def list_runs(options: argparse.Namespace) -> int:
 
 
 def show(options: argparse.Namespace) -> int:
+    found = False
     for record in stream_trace(_trace_path(options)):
         if record.span.startswith(options.span) and options.kind in ("", record.kind):
+            found = True
             _print_record(record, options)
+    if not found and options.kind not in ("", *KINDS):
+        raise ConfigError(f"--kind {options.kind}: there is no such kind; known ones: {', '.join(sorted(KINDS))}")
+    if not found:
+        wanted = [f"{name} {value!r}" for name, value in (("kind", options.kind), ("span", options.span)) if value]
+        sys.stderr.write(f"no records{' of ' if wanted else ''}{' and '.join(wanted)} in this run\n")
     return 0
 
 

@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from benchmarks.figures import Figure
 from benchmarks.judge_candidates import FILE, TESTS, at_once
 from nightshift.domain import Environment, Tree
 from nightshift.sandbox.box import open_sandbox
-from nightshift.sandbox.snapshots import place_for_texts
-from nightshift.sandbox.trees import PREFIX
-from nightshift.sandbox.usage import resident_bytes
+from nightshift.sandbox.files.snapshots import place_for_texts
+from nightshift.sandbox.files.trees import PREFIX
+from nightshift.sandbox.processes.usage import resident_bytes
 
 RIGHT, WRONG = "def add(a, b):\n    return a + b\n", "def add(a, b):\n    return a - b\n"
 KINDS: tuple[tuple[str, str, bool], ...] = (
@@ -114,8 +114,9 @@ def level(folder: Path) -> Level:
 def descendants(root: int) -> list[int]:
     found, todo = [], [root]
     while todo:
-        for task in Path(f"/proc/{todo.pop()}/task").iterdir():
-            children = [int(each) for each in (task / "children").read_text().split()]
-            found += children
-            todo += children
+        for task in Path(f"/proc/{todo.pop()}/task").glob("*/children"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended meanwhile
+                children = [int(each) for each in task.read_text().split()]
+                found += children
+                todo += children
     return found

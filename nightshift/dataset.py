@@ -25,6 +25,7 @@ from nightshift.records import (
     outcome_of,
     proved,
     read_trace,
+    selections,
     settled,
 )
 from nightshift.source.credentials import SECRET
@@ -81,7 +82,7 @@ def _whole(call: Mapping[str, Any]) -> bool:
 def _chosen_candidates(told: Sequence[Record], calls: Sequence[Record]) -> Iterator[Record]:
     """The reply behind the text that was chosen last for each path, in whatever attempt it was written."""
     texts = {r.span: (r.fields["path"], r.fields["candidate"]["text"]) for r in of_kind(told, "evaluation")}
-    final = {record.fields.get("path"): record for record in of_kind(told, "selected")}
+    final = {record.fields.get("path"): record for record in selections(told)}
     for record in final.values():
         chosen = texts.get(f"{record.span}/{record.fields.get('chosen')}")
         twins = [span for span, text in texts.items() if text == chosen]

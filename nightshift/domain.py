@@ -11,7 +11,7 @@ Everything here is frozen: change a value with `dataclasses.replace`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
@@ -110,6 +110,8 @@ class Step:
     """Python stub text: exact signatures, no bodies."""
     depends_on: tuple[str, ...] = ()
     """Paths of other steps."""
+    approaches: tuple[str, ...] = ()
+    """Different ways to go about it, a line each; one is given to each further candidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ class Tree:
 class Candidate:
     path: str
     text: str
-    origin: Literal["sample", "repair", "fresh", "kept"] = "sample"
+    origin: Literal["sample", "repair", "fresh", "kept", "fix", "splice"] = "sample"
     label: str = ""
     """Short name within its step, e.g. candidate-2; the end of the span it came from."""
     temperature: float = 0.0
@@ -270,6 +272,8 @@ class TestReport:
     exec: ExecResult | None = None
     complete: bool = True
     """The session came to its end and its exit status agrees with its results."""
+    lines: Mapping[str, Mapping[str, tuple[int, ...]]] = field(default_factory=dict)
+    """Test node -> path -> lines it ran, of the files that were asked for; a hint that judged code could forge."""
 
     @property
     def passed(self) -> bool:
@@ -336,10 +340,14 @@ class Sandbox(Protocol):
         limits: ExecLimits | None = None,
         stop_early: bool = False,
         confirm: bool = False,
+        lines_of: Sequence[str] = (),
+        hash_seed: int = 0,
     ) -> TestReport:
         """Runs pytest on nodes (files or node ids) in a fresh copy of the tree.
 
-        With `confirm`, a pass is the oracle's, where it can judge the tests (see `TestResult.channel`).
+        With `confirm`, a pass is the oracle's, where it can judge the tests (see `TestResult.channel`). The lines
+        that each test runs are told for the files in `lines_of`. Another `hash_seed` shows tests that depend on the
+        order of sets.
         """
 
     def close(self) -> None:
@@ -421,6 +429,12 @@ class Verdict:
         """(criteria passed, tests passed); larger is better."""
         tests = sum(r.outcome == "passed" for r in self.report.results) if self.report else 0
         return sum(r.passed for r in self.results), tests
+
+    @property
+    def share(self) -> tuple[float, float]:
+        """The same as shares, which compare verdicts on different plans."""
+        criteria, tests = self.score
+        return criteria / max(1, len(self.results)), tests / max(1, self.report.collected if self.report else 1)
 
 
 @dataclass(frozen=True, slots=True)

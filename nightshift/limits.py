@@ -50,15 +50,14 @@ class Budget:
 
     def check(self) -> None:
         """Raises BudgetExceeded when nothing more may be asked."""
-        left = self.remaining()
-        spent: tuple[tuple[float, ExitReason, str, str], ...] = (
-            (left.minutes, "budget_minutes", f"{self.limits.minutes:g} minutes", "--max-minutes"),
-            (left.calls, "budget_calls", f"{self.limits.calls} model calls", "--max-calls"),
-            (left.tokens, "budget_tokens", f"{self.limits.tokens} tokens", "--max-tokens"),
+        spent: tuple[tuple[float, float, ExitReason], ...] = (
+            (self.limits.minutes, self.elapsed_minutes, "budget_minutes"),
+            (self.limits.calls, self.calls, "budget_calls"),
+            (self.limits.tokens, self.tokens, "budget_tokens"),
         )
-        for rest, reason, amount, flag in spent:
-            if rest <= 0:
-                raise BudgetExceeded(f"The budget of {amount} is used up; {flag} sets a larger one.", reason)
+        for limit, used, reason in spent:
+            if used >= limit:
+                raise BudgetExceeded(used_up(reason, limit, used), reason)
 
     def charge_call(self) -> None:
         """Counts one generation request, just before it is sent, or raises BudgetExceeded."""
@@ -67,6 +66,53 @@ class Budget:
 
     def add_tokens(self, tokens: int) -> None:
         self.tokens += tokens
+
+
+BUDGETS: Mapping[ExitReason, tuple[str, str]] = {
+    "budget_minutes": ("minutes", "--max-minutes"),
+    "budget_calls": ("model calls", "--max-calls"),
+    "budget_tokens": ("tokens", "--max-tokens"),
+}
+"""Exit reason -> what was limited, and by which flag."""
+
+
+def used_up(reason: ExitReason, limit: float, used: float) -> str:
+    """
+    >>> used_up("budget_tokens", 2000, 5312)
+    'The budget of 2,000 tokens is used up (5,312 spent); --max-tokens sets a larger one.'
+    """
+    unit, flag = BUDGETS[reason]
+    return f"The budget of {limit:,.10g} {unit} is used up ({round(used, 2):,.10g} spent); {flag} sets a larger one."
+
+
+class Allowance:
+    """Attempts and plans of one run. They only ever shrink, but that the first new plan brings half of the attempts."""
+
+    def __init__(self, attempts: int, replans: int) -> None:
+        self.number = 0
+        """Of the attempt that was taken last."""
+        self.plans = 1
+        self._attempts = attempts
+        self._replans = replans
+        self._refill = attempts // 2
+
+    def attempt(self) -> int | None:
+        """The number of one more attempt; None when they are used up."""
+        if self.number >= self._attempts:
+            return None
+        self.number += 1
+        return self.number
+
+    def replan(self) -> bool:
+        """Takes one more plan; False when none is left, or no attempt for it."""
+        if self.plans > self._replans:
+            return False
+        self._attempts += self._refill
+        self._refill = 0
+        if self.number >= self._attempts:
+            return False
+        self.plans += 1
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, get_args
 
+from nightshift.codec import as_json, from_json
 from nightshift.domain import (
     Check,
     CommandCheck,
@@ -65,6 +66,7 @@ SCHEMA: dict[str, Any] = _object(
             purpose=_text(800),
             interface=_text(4000),
             depends_on=_texts(20, 120),
+            approaches=_texts(3, 160),
         ),
     },
     criteria={
@@ -102,6 +104,26 @@ def read_plan(data: Any) -> Plan:
         raise ReplyRejected("unparsable", f"the plan lacks a part or has one of the wrong type: {error}") from error
 
 
+def given_plan(data: Any) -> Plan:
+    """A plan as --dry-run prints it and a user edits it; ValueError names the part that is wrong, or not known."""
+    plan = from_json(Plan, data)
+    if unknown := next(_unknown(data, as_json(plan), "Plan"), None):
+        raise ValueError(unknown)
+    return plan
+
+
+def _unknown(given: Any, known: Any, where: str) -> Iterator[str]:
+    if isinstance(given, Mapping):
+        for key, value in given.items():
+            if key not in known:
+                yield f"{where}: unknown key {key!r}; known ones: {', '.join(known)}"
+            else:
+                yield from _unknown(value, known[key], f"{where}.{key}")
+    elif isinstance(given, list):
+        for number, (one, other) in enumerate(zip(given, known, strict=True)):
+            yield from _unknown(one, other, f"{where}[{number}]")
+
+
 def _read_step(data: Mapping[str, Any]) -> Step:
     return Step(
         path=str(data["path"]).strip().removeprefix("./"),
@@ -109,6 +131,7 @@ def _read_step(data: Mapping[str, Any]) -> Step:
         purpose=str(data["purpose"]).strip(),
         interface=str(data.get("interface") or "").strip("\n"),
         depends_on=tuple(str(path).strip().removeprefix("./") for path in data.get("depends_on") or ()),
+        approaches=tuple(" ".join(str(text).split()) for text in data.get("approaches") or ()),
     )
 
 

@@ -116,16 +116,35 @@ class RecordedSandbox:
         limits: ExecLimits | None = None,
         stop_early: bool = False,
         confirm: bool = False,
+        lines_of: Sequence[str] = (),
+        hash_seed: int = 0,
     ) -> TestReport:
-        key = _key("test", tree, nodes, limits, stop_early, confirm)
+        key = _key("test", tree, [*nodes, "lines of", *lines_of, str(hash_seed)], limits, stop_early, confirm)
         if fields := self._recorder.recall("executed", "sandbox", key):
             return from_json(TestReport, fields["result"])
-        report = self._inner.test(tree, nodes, limits=limits, stop_early=stop_early, confirm=confirm)
+        report = self._inner.test(
+            tree,
+            nodes,
+            limits=limits,
+            stop_early=stop_early,
+            confirm=confirm,
+            lines_of=lines_of,
+            hash_seed=hash_seed,
+        )
         self._recorder.record("executed", "sandbox", key=key, what="test", result=as_json(report))
         return report
 
     def close(self) -> None:
         self._inner.close()
+
+    @property
+    def unrecorded(self) -> Sandbox:
+        """For many runs of which only a summary is worth keeping; the caller records that."""
+        return self._inner
+
+
+def unrecorded(sandbox: Sandbox) -> Sandbox:
+    return sandbox.unrecorded if isinstance(sandbox, RecordedSandbox) else sandbox
 
 
 def _key(what: str, tree: Tree, words: Sequence[str], limits: ExecLimits | None, *flags: bool) -> str:

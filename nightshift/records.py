@@ -31,8 +31,8 @@ from nightshift.errors import ConfigError, Refused
 
 __all__ = [
     "KINDS", "Record", "TraceDamaged", "as_json", "as_line", "attempt_number", "attempts_of", "criteria_of",
-    "deciding_verdict", "elapsed_of", "find_run", "from_json", "of_kind", "outcome_of", "plan_of", "proof_of",
-    "proved", "read_trace", "record_of", "runs_in", "settled", "started_with", "stream_trace",
+    "deciding_verdict", "doubted_tests", "elapsed_of", "find_run", "from_json", "of_kind", "outcome_of", "plan_of",
+    "proof_of", "proved", "read_trace", "record_of", "runs_in", "selections", "settled", "started_with", "stream_trace",
     "usage_of", "value_of",
 ]  # fmt: skip
 
@@ -40,8 +40,8 @@ T = TypeVar("T")
 
 KINDS = frozenset({
     "run_started", "explored", "planned", "accepted", "asked", "call", "evaluation", "selected", "executed", "verdict",
-    "diagnosis", "cascade", "repair", "splice", "guard", "policy", "fault", "server", "resumed", "delivered",
-    "kept", "learned", "run_finished",
+    "diagnosis", "cascade", "effort", "repair", "splice", "trust", "guard", "policy", "fault", "server",
+    "resumed", "delivered", "kept", "learned", "run_finished",
 })  # fmt: skip
 
 # What each part of a resumed run may tell again; the rest happened once for each record of it.
@@ -152,6 +152,11 @@ def of_kind(records: Iterable[Record], *kinds: str) -> list[Record]:
     return [record for record in records if record.kind in kinds]
 
 
+def selections(records: Iterable[Record]) -> list[Record]:
+    """Which candidate was chosen for a file; the records of races, which only name who came first, left out."""
+    return [record for record in of_kind(records, "selected") if record.fields.get("key") != "race"]
+
+
 def attempt_number(record: Record) -> int:
     """The attempt a record belongs to; 0 for what comes before the first."""
     told = record.fields.get("attempt")
@@ -190,13 +195,19 @@ def plan_of(records: Sequence[Record]) -> Plan | None:
     return value_of(Plan, plans[-1], "plan") if plans else None
 
 
+def doubted_tests(records: Sequence[Record]) -> list[Mapping[str, Any]]:
+    """The generated tests with something against them, as last told: node, score from 0 to 1, doubts."""
+    told = of_kind(settled(records), "trust")
+    return [test for test in told[-1].fields.get("tests") or () if test.get("doubts")] if told else []
+
+
 def attempts_of(records: Sequence[Record]) -> tuple[Attempt, ...]:
     """The attempts that came to a verdict."""
     told = settled(records)
     verdicts = {attempt_number(r): value_of(Verdict, r, "verdict") for r in of_kind(told, "verdict")}
     diagnoses = {attempt_number(r): value_of(Diagnosis, r, "diagnosis") for r in of_kind(told, "diagnosis")}
     built: dict[int, list[str]] = {}
-    for record in of_kind(told, "selected"):
+    for record in selections(told):
         built.setdefault(attempt_number(record), []).append(str(record.fields.get("path")))
     return tuple(
         Attempt(n, tuple(dict.fromkeys(built.get(n, ()))), verdict, diagnoses.get(n))
@@ -208,7 +219,7 @@ def deciding_verdict(records: Sequence[Record]) -> Verdict | None:
     """What was said of the tree the run ends with: the last verdict that passed, else the first best."""
     verdicts = [attempt.verdict for attempt in attempts_of(records)]
     passed = [verdict for verdict in verdicts if verdict.passed]
-    return passed[-1] if passed else max(verdicts, key=lambda verdict: verdict.score, default=None)
+    return passed[-1] if passed else max(verdicts, key=lambda verdict: verdict.share, default=None)
 
 
 def criteria_of(records: Sequence[Record]) -> tuple[CriterionResult, ...]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nightshift.records import Record, of_kind, plan_of, proved, settled
+from nightshift.records import Record, of_kind, plan_of, proved, selections, settled
 from nightshift.source.credentials import SECRET
 
 DOMAINS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -47,5 +47,5 @@ def _delivered_texts(records: Sequence[Record]) -> dict[str, str]:
     """Path -> the text chosen last for it."""
     told = settled(records)
     texts = {r.span: r.fields["candidate"]["text"] for r in of_kind(told, "evaluation")}
-    chosen = {r.fields["path"]: f"{r.span}/{r.fields['chosen']}" for r in of_kind(told, "selected")}
+    chosen = {r.fields["path"]: f"{r.span}/{r.fields['chosen']}" for r in selections(told)}
     return {path: texts[span] for path, span in chosen.items() if span in texts}

@@ -191,7 +191,7 @@ cheat(
 cheat(
     "patches the peer",
     WRONG
-    + "import sys\npeer = sys.modules.get('_nightshift.oracle_peer')\nif peer:\n    peer.Peer.perform = lambda self, op, args: 4\n",
+    + "import sys\npeer = sys.modules.get('_nightshift.oracle.peer')\nif peer:\n    peer.Peer.perform = lambda self, op, args: 4\n",
 )
 
 # It answers with something that agrees.
@@ -343,7 +343,7 @@ cheat(
 )
 
 # It knows the oracle and forges its frames.
-FORGE = "import sys\nwire = sys.modules.get('_nightshift.oracle_wire')\npeer = sys.modules.get('_nightshift.oracle_peer')\nclass Raw:\n    def __init__(self, data): self.data = data\nif peer:\n    old = peer.Peer.encode\n    peer.Peer.encode = lambda self, value: value.data if type(value) is Raw else old(self, value)\n"
+FORGE = "import sys\nwire = sys.modules.get('_nightshift.oracle.wire')\npeer = sys.modules.get('_nightshift.oracle.peer')\nclass Raw:\n    def __init__(self, data): self.data = data\nif peer:\n    old = peer.Peer.encode\n    peer.Peer.encode = lambda self, value: value.data if type(value) is Raw else old(self, value)\n"
 for what, data in {
     "a name that acts": "{'g': 'os:_exit'}",
     "mock.ANY by name": "{'g': 'unittest.mock:ANY'}",
@@ -372,7 +372,7 @@ cheat(
 )
 cheat(
     "answers every comparison",
-    "import gc\nclass Money:\n    def __init__(self, n): self.n = n\n    def __add__(self, o): return self\n    def __eq__(self, o): return True\nimport sys\npeer = sys.modules.get('_nightshift.oracle_peer')\nif peer:\n    peer.OPERATIONS['answers'] = lambda name, target, others: tuple(True for _ in others)\n    peer.OPERATIONS['fields'] = lambda *a: (0,)\n",
+    "import gc\nclass Money:\n    def __init__(self, n): self.n = n\n    def __add__(self, o): return self\n    def __eq__(self, o): return True\nimport sys\npeer = sys.modules.get('_nightshift.oracle.peer')\nif peer:\n    peer.OPERATIONS['answers'] = lambda name, target, others: tuple(True for _ in others)\n    peer.OPERATIONS['fields'] = lambda *a: (0,)\n",
     "from calc import Money\ndef test_add(): assert Money(1) + Money(1) == Money(2)\n",
 )
 cheat(
@@ -401,6 +401,118 @@ cheat(
     "import io\nfrom calc import add\nclass Fake:\n    module = io\ndef test_fake(): assert add(Fake(), 1) == 7\n",
 )
 
+# It is found by a method, or named as what it is not.
+RAISES = (
+    "import pytest\nfrom calc import BadValue, add\ndef test_bad():\n    with pytest.raises(BadValue): add('a', 1)\n"
+)
+cheat("calls every error its own", "BadValue = Exception\ndef add(a, b): raise TypeError('slip')\n", RAISES)
+cheat("calls every error its own by another base", "BadValue = BaseException\ndef add(a, b): return a + b\n", RAISES)
+cheat("calls every error its own in a tuple", "BadValue = (KeyError, Exception)\ndef add(a, b): return a + b\n", RAISES)
+cheat(
+    "calls every error its own on a class",
+    "class Bad:\n    Value = Exception\ndef add(a, b): return a + b\n",
+    "import pytest\nfrom calc import Bad, add\ndef test_bad():\n    with pytest.raises(Bad.Value): add('a', 1)\n",
+)
+cheat(
+    "calls a failed assert its own error",
+    "BadValue = AssertionError\ndef add(a, b): return 0\n",
+    "import pytest\nfrom calc import BadValue, add\ndef test_bad():\n    with pytest.raises(BadValue): assert add(1, 1) == 2\n",
+)
+cheat(
+    "calls a failed assert every error",
+    "BadValue = Exception\nclass Worse(BadValue): pass\ndef add(a, b): return 0\n",
+    "from calc import BadValue, add\ndef test_bad():\n    try: assert add(1, 1) == 2\n    except BadValue: pass\n",
+)
+STACK = "class Stack:\n    def __init__(self): pass\n    def push(self, x): pass\n    {}\n"
+PUSHED = "from calc import Stack\ndef test_stack():\n    s = Stack()\n    s.push(1)\n    {}\n"
+LIES = {
+    "as large as needed": ("def __gt__(self, o): return True", "assert s.{} > 3"),
+    "as small as needed": ("def __lt__(self, o): return True", "assert s.{} < 3"),
+    "between all": ("def __le__(self, o): return True\n    __ge__ = __le__", "assert 3 <= s.{} <= 5"),
+    "at no distance": ("def __sub__(self, o): return 0", "assert abs(s.{} - 3) < 1e-9"),
+    "at no distance from the right": ("def __rsub__(self, o): return 0", "assert 3 - s.{} == 0"),
+    "without a rest": ("def __mod__(self, o): return 0", "assert s.{} % 7 == 0"),
+    "equal to each number": (
+        "def __eq__(self, o): return type(o) is int and o == SEEN.setdefault(0, o)\nSEEN = {}",
+        "assert s.{} == 3",
+    ),
+    "begun by every text": ("def startswith(self, x): return True", "assert s.{}.startswith('ab')"),
+}
+for what, (lie, check) in LIES.items():
+    for how, (way, use) in {
+        "by a method": ("def size(self): return self", "size()"),
+        "by a property": ("size = property(lambda self: self)", "size"),
+        "in a list": ("def size(self): return [self]", "size()[0]"),
+        "by an operator": ("def __getitem__(self, k): return self", "__getitem__(0)"),
+        "by its class": ("size = property(lambda self: Stack)", "size()"),
+    }.items():  # fmt: skip
+        if how == "by a method" or what in ("as large as needed", "equal to each number"):
+            cheat(f"itself {what} {how}", STACK.format(way + "\n    " + lie), PUSHED.format(check.format(use)))
+cheat(
+    "itself in every list",
+    STACK.format("def items(self): return [self]\n    def __eq__(self, o): return True"),
+    PUSHED.format("assert s.items() == [3] or 4 in s.items()"),
+)
+cheat(
+    "holds what each comparison wants",
+    "import itertools\nTURN = itertools.cycle([10**9, -10**9])\nclass Num:\n    @property\n    def __dict__(self): return {'n': next(TURN)}\n    def __le__(self, o): return True\n    __ge__ = __le__\ndef add(a, b): return Num()\n",
+    "from calc import add\ndef test_between(): assert 3 <= add(2, 2) <= 5\n",
+)
+cheat(
+    "holds one guess after the other",
+    "import itertools\nTURN = itertools.count()\nclass Num:\n    @property\n    def __dict__(self): return {'n': next(TURN)}\n    def __eq__(self, o): return True\ndef add(a, b): return Num()\n",
+    "from calc import add\ndef test_in(): assert add(2, 2) in (3, 4, 5)\n",
+)
+cheat(
+    "holds many guesses",
+    "class Num:\n    def __init__(self): self.__dict__.update({f'n{n}': n for n in range(9)})\n    def __eq__(self, o): return True\ndef add(a, b): return Num()\n",
+)
+cheat(
+    "equals each list from a class method",
+    "class Matrix:\n    def __init__(self, rows): self.rows = rows\n    @classmethod\n    def identity(cls, n): return cls([])\n    def __eq__(self, o): return True\n",
+    "from calc import Matrix\ndef test_identity(): assert Matrix.identity(2) == [[1, 0], [0, 1]]\n",
+)
+cheat(
+    "ends the iteration of the test",
+    "def add(a, b): raise StopIteration\n",
+    "from calc import add\ndef right(a): return add(a, a) == 2 * a\ndef test_all(): assert all(map(right, [1, 2, 3]))\n",
+)
+cheat(
+    "ends the iteration of the test by a method",
+    "class Even:\n    def check(self, n): raise StopIteration\n",
+    "from calc import Even\ndef test_all(): assert all(map(Even().check, [2, 4]))\ndef test_none(): assert not any(map(Even().check, [1, 3]))\n",
+)
+cheat(
+    "ends the iteration of the test by an error of its own",
+    "class Done(StopIteration): pass\ndef add(a, b): raise Done\n",
+    "import itertools\nfrom calc import add\ndef test_all(): assert all(itertools.starmap(add, [(1, 2), (3, 4)]))\n",
+)
+cheat(
+    "exports a builtin",
+    "def add(a, b): return a - b\ndef abs(x): return 0.0\n",
+    "from calc import *\ndef test_close(): assert abs(add(1, 1) - 2) < 1e-9\n",
+)
+cheat(
+    "exports what the test has imported",
+    "def add(a, b): return a - b\ndef isclose(*a): return True\n",
+    "from math import isclose\nfrom calc import *\ndef test_close(): assert isclose(add(1, 1), 2)\n",
+)
+cheat(
+    "asks a fake for a list of what cannot cross",
+    "class Any:\n    def __eq__(self, o): return True\ndef add(fake, x):\n    try: fake.modules\n    except Exception: pass\n    return Any()\n",
+    "import io\nfrom calc import add\nclass Fake:\n    modules = [io, {'io': io}]\ndef test_fake(): assert add(Fake(), 1) == 7\n",
+)
+cheat(
+    "exports what pytest takes up",
+    "class Any:\n    def __eq__(self, other): return True\ndef add(a, b): return Any()\ndef setup_module(module): pass\ndef setup_function(function): pass\n",
+    "from calc import *\ndef test_one(): assert add(1, 1) == 2\n",
+)
+cheat(
+    "knows the chance that a test has seeded",
+    "import random\nclass Money:\n    def __init__(self, n): pass\n    def __eq__(self, o): return o not in [random.randrange(9) for _ in range(99)] or True\n",
+    "import random\nfrom calc import Money\ndef test_plain():\n    random.seed(1)\n    assert Money(3) == 3\n",
+)
+
 HONEST = "def add(a, b): return a + b\n"
 
 SURVIVE_COLD = frozenset({
@@ -417,5 +529,20 @@ SURVIVE_COLD = frozenset({
     "disarms a mock", "walks out of a fake", "answers every comparison", "claims to be an int's kin",
     "forges every frame", "a made object that equals every number", "a made object that equals every text",
     "contains every short text", "asks a fake for what cannot cross",
+    "calls every error its own", "calls every error its own by another base", "calls every error its own in a tuple",
+    "calls every error its own on a class", "calls a failed assert its own error",
+    "calls a failed assert every error", "itself as large as needed by a method",
+    "itself as large as needed by a property", "itself as large as needed in a list",
+    "itself as large as needed by an operator", "itself as large as needed by its class",
+    "itself as small as needed by a method", "itself between all by a method", "itself at no distance by a method",
+    "itself at no distance from the right by a method", "itself without a rest by a method",
+    "itself equal to each number by a method", "itself equal to each number by a property",
+    "itself equal to each number in a list", "itself equal to each number by an operator",
+    "itself equal to each number by its class", "itself begun by every text by a method", "itself in every list",
+    "holds what each comparison wants", "holds one guess after the other", "holds many guesses",
+    "equals each list from a class method", "ends the iteration of the test",
+    "ends the iteration of the test by a method", "ends the iteration of the test by an error of its own",
+    "exports a builtin", "exports what the test has imported", "asks a fake for a list of what cannot cross",
+    "knows the chance that a test has seeded", "exports what pytest takes up",
 })  # fmt: skip
 """Cheats that a cold run with canaries lets pass: what shares a process with its judge can be anything to it."""

@@ -238,6 +238,45 @@ shape(
     "from {m} import register, create, Container, REGISTRY\ndef test_register():\n    @register('dog')\n    class Dog:\n        def __init__(self, name): self.name = name\n        def speak(self): return self.name + ' woofs'\n    dog = create('dog', 'Rex')\n    assert dog.speak() == 'Rex woofs' and isinstance(dog, Dog) and REGISTRY['dog'] is Dog\ndef test_container():\n    class Thing: pass\n    c = Container()\n    c.bind('t', Thing)\n    assert isinstance(c.get('t'), Thing)\n",
 )
 
+shape(
+    "other names for errors",
+    "ParseError = ValueError\nAppError = Exception\nclass NotFound(KeyError, AppError): pass\nclass Base(Exception): pass\nclass Gone(Base, LookupError): pass\nclass Box:\n    Empty = IndexError\n    def pop(self): raise Box.Empty('empty')\n"
+    "def parse(t): return int(t)\ndef fail(): raise AppError('mine')\ndef find(k): raise NotFound(k)\ndef gone(): raise Gone('g')\ndef caught(): return (AppError, ParseError)\nclass Policy:\n    def __init__(self, on=(Exception,)): self.on = on\n    def run(self, f):\n        try: return f()\n        except self.on as e: return str(e)\n",
+    "import pytest\nfrom {m} import AppError, Base, Box, Gone, NotFound, ParseError, Policy, caught, fail, find, gone, parse\n"
+    "def test_parse():\n    with pytest.raises(ParseError): parse('x')\n    assert ParseError is ValueError\ndef test_app():\n    with pytest.raises(AppError, match='mine'): fail()\n    with pytest.raises(AppError): find(1)\n    with pytest.raises(Exception) as info: fail()\n    assert type(info.value) == Exception\n"
+    "def test_both():\n    with pytest.raises(KeyError): find(1)\n    with pytest.raises(Base): gone()\n    with pytest.raises(LookupError): gone()\ndef test_box():\n    with pytest.raises(Box.Empty): Box().pop()\ndef test_given():\n    def boom(): raise AppError('b')\n    assert Policy((AppError,)).run(boom) == 'b' and Policy().on == (Exception,) and caught() == (Exception, ValueError)\n    assert Policy((Exception,)).run(lambda: parse('x')).startswith('invalid') and issubclass(NotFound, AppError)\n",
+)
+shape(
+    "made by a class method",
+    "from functools import total_ordering\nclass Matrix:\n    def __init__(self, rows): self.rows, self.size = rows, len(rows)\n    @classmethod\n    def identity(cls, n): return cls([[int(i == j) for j in range(n)] for i in range(n)])\n    @staticmethod\n    def zeros(n): return Matrix([[0] * n for _ in range(n)])\n    def transpose(self): return Matrix([list(r) for r in zip(*self.rows)])\n    def __eq__(self, o): return self.rows == (o.rows if isinstance(o, Matrix) else o)\n"
+    "@total_ordering\nclass Version:\n    __slots__ = ('text',)\n    def __init__(self, text): self.text = text\n    @classmethod\n    def of(cls, *parts): return cls('.'.join(map(str, parts)))\n    def __eq__(self, o): return self.text == (o if isinstance(o, str) else o.text)\n    def __lt__(self, o): return self.text < (o if isinstance(o, str) else o.text)\n    def __hash__(self): return hash(self.text)\n"
+    "@total_ordering\nclass Score:\n    def __init__(self, n): self.n = n\n    def __eq__(self, o): return self.n == getattr(o, 'n', o)\n    def __lt__(self, o): return self.n < getattr(o, 'n', o)\n    def best(self, o): return max(self, o)\ndef score(n): return Score(n)\n",
+    "from {m} import Matrix, Score, Version, score\ndef test_identity(): assert Matrix.identity(2) == [[1, 0], [0, 1]] and Matrix.identity(1) != [[0]] and Matrix.zeros(2) == [[0, 0], [0, 0]]\ndef test_transpose(): assert Matrix([[1, 2], [3, 4]]).transpose() == [[1, 3], [2, 4]] and Matrix.identity(3).transpose() == Matrix.identity(3)\n"
+    "def test_version(): assert Version.of(1, 2) == '1.2' and Version.of(1, 2) < Version.of(1, 3) and Version.of(2) > '1.9' and sorted([Version('2'), Version('1')])[0] == '1'\ndef test_score(): assert score(5) == 5 and 3 < score(5) <= 5 and not score(5) > 9 and score(5) != 6 and Score(1).best(Score(4)) == 4 and max(score(1), Score(3)) is not None\n",
+)
+shape(
+    "methods that return their own object",
+    "class Query:\n    def __init__(self): self.parts = []\n    def where(self, p):\n        self.parts.append(p)\n        return self\n    def __len__(self): return len(self.parts)\n    def __contains__(self, p): return p in self.parts\n    def __iter__(self): return iter(self.parts)\n    def __str__(self): return ' and '.join(self.parts)\nclass Total:\n    def __init__(self, n): self.n = n\n    def add(self, n):\n        self.n += n\n        return self\n    def __iadd__(self, n): return Total(self.n + n)\n    def __eq__(self, o): return self.n == getattr(o, 'n', o)\n    def __gt__(self, o): return self.n > getattr(o, 'n', o)\n    def __enter__(self): return self\n    def __exit__(self, *e): pass\n",
+    "from {m} import Query, Total\ndef test_chain():\n    q = Query()\n    assert q.where('a') is q and len(q.where('b')) == 2 and str(q) == 'a and b' and list(q) == ['a', 'b']\n"
+    "def test_total():\n    t = Total(1)\n    t += 4\n    assert t == 5 and t.add(2).add(3) is t and t == 10 and t > 5 and t == Total(10)\n    with t as same: assert same == 10 and same is t\n",
+)
+shape(
+    "the end of an iteration",
+    "class Countdown:\n    def __init__(self, n): self.n = n\n    def __iter__(self): return self\n    def __next__(self):\n        if not self.n: raise StopIteration\n        self.n -= 1\n        return self.n\n    def advance(self): return next(self)\ndef echo():\n    got = yield 'ready'\n    while got is not None: got = yield got\ndef even(n): return n % 2 == 0\n",
+    "import pytest\nfrom {m} import Countdown, echo, even\ndef test_list(): assert list(Countdown(3)) == [2, 1, 0] and sum(Countdown(4)) == 6 and list(zip(Countdown(2), 'ab')) == [(1, 'a'), (0, 'b')]\n"
+    "def test_end():\n    with pytest.raises(StopIteration): next(Countdown(0))\n    with pytest.raises(StopIteration): Countdown(0).advance()\ndef test_default(): assert next(Countdown(0), 'none') == 'none'\ndef test_send():\n    g = echo()\n    assert next(g) == 'ready' and g.send(5) == 5\n    with pytest.raises(StopIteration): g.send(None)\ndef test_all(): assert all(map(even, [2, 4])) and not any(map(even, [1, 3]))\n",
+)
+shape(
+    "seeded chance",
+    "import random\ndef roll(): return random.random()\ndef draw(xs, n): return random.sample(xs, n)\n",
+    "import random\nfrom random import seed\nfrom {m} import draw, roll\ndef test_roll():\n    random.seed(1)\n    a, b = roll(), roll()\n    random.seed(1)\n    assert roll() == a and roll() == b and a != b\ndef test_same():\n    seed(42)\n    mine = random.sample(range(50), 5)\n    seed(42)\n    assert draw(list(range(50)), 5) == mine\n",
+)
+shape(
+    "star imports and generator types",
+    "import math\n__all__ = ['Shape', 'Square', 'BadShape', 'walk', 'area']\nclass BadShape(Exception): pass\nclass Shape: pass\nclass Square(Shape):\n    def __init__(self, s):\n        if s < 0: raise BadShape(s)\n        self.s = s\ndef area(s): return math.pow(s.s, 2)\ndef walk(n): yield from range(n)\n",
+    "import math\nimport types\nfrom types import GeneratorType\nimport pytest\nimport {m}\nfrom {m} import *\ndef test_kinds(): assert isinstance(Square(2), Shape) and isinstance(walk(2), GeneratorType) and isinstance(walk(2), types.GeneratorType) and issubclass(Square, Shape)\ndef test_area(): assert math.isclose(area(Square(2)), 4)\ndef test_bad():\n    with pytest.raises(BadShape): Square(-1)\ndef test_names(): assert {m}.__all__ == ['Shape', 'Square', 'BadShape', 'walk', 'area']\n",
+)
+
 UNSUITED: dict[str, tuple[str, str, str]] = {
     # name -> (source, test file, a word of the reason)
     "asynchronous": (
@@ -284,11 +323,6 @@ UNSUITED: dict[str, tuple[str, str, str]] = {
         "def save():\n    with open('out.txt', 'w') as f: f.write('x')\n",
         "import os\nfrom {m} import save\ndef test_save():\n    save()\n    assert os.path.exists('out.txt')\n",
         "out.txt",
-    ),
-    "seeded chance": (
-        "import random\ndef roll(): return random.random()\n",
-        "import random\nfrom {m} import roll\ndef test_roll():\n    random.seed(1)\n    a = roll()\n    random.seed(1)\n    assert roll() == a\n",
-        "random.seed",
     ),
     "database": (
         "def count(c): return c.execute('select 1').fetchone()[0]\n",

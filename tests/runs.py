@@ -43,7 +43,8 @@ class Done:
         return [json.loads(line) for line in (self.run_dir / "trace.jsonl").read_text().splitlines()]
 
     def kinds(self, kind: str) -> list[dict[str, Any]]:
-        return [record for record in self.trace if record["kind"] == kind]
+        """Those of races aside, which only name who came first."""
+        return [record for record in self.trace if record["kind"] == kind and record.get("key") != "race"]
 
 
 def environment(home: Path, extra: Mapping[str, str] = {}) -> dict[str, str]:

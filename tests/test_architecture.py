@@ -16,17 +16,29 @@ PACKAGE = sorted((ROOT / "nightshift").rglob("*.py"))
 
 LEVELS = (
     ("domain", "errors"),
-    ("prompting", "packing", "codec", "disk", "ownership", "tables", "source", "policy", "limits", "bootstrap"),
+    (
+        "prompting",
+        "packing",
+        "codec",
+        "disk",
+        "ownership",
+        "tables",
+        "source",
+        "policy",
+        "limits",
+        "bootstrap",
+        "switches",
+    ),
     ("evidence", "records", "explore"),
     ("llm", "sandbox", "workspace", "report", "dataset", "selfplay", "recorded", "checks", "plan", "diagnosis"),
     ("acceptance",),
     ("judge",),
-    ("search", "calibrate"),
+    ("search", "calibrate", "nightly"),
 )
 """Rooms from the ground up: a room imports its own level's or a lower one's."""
 
 LLM_LEVELS = (
-    ("addresses", "calls", "deadlines", "endpoint", "switches"),
+    ("addresses", "calls", "deadlines", "endpoint"),
     ("profiles", "tape", "wire"),
     ("discovery", "routing"),
     ("client",),
@@ -35,6 +47,17 @@ LLM_LEVELS = (
 )
 """The same inside the room of the model servers."""
 
+SANDBOX_LEVELS = (
+    ("files", "inside", "interpreter"),
+    ("processes",),
+    ("isolation",),
+    ("cells", "jails"),
+    ("testing",),
+    ("oracle",),
+    ("box",),
+)
+"""The same inside the sandbox."""
+
 DOORS = {
     "httpx": ("nightshift/llm/", "nightshift/bootstrap.py"),
     "subprocess": (
@@ -42,9 +65,11 @@ DOORS = {
         "nightshift/workspace",
         "nightshift/llm/managed/process.py",
         "nightshift/llm/managed/keeper.py",
+        "nightshift/nightly/notify.py",
+        "nightshift/nightly/processes.py",
+        "nightshift/nightly/schedule.py",
         "doctor.py",
         "benchmark.py",
-        "nightly.py",
     ),
     "sqlite3": ("memory.py", "nightshift/calibrate/trials.py"),
     "argparse": tuple(path.name for path in SCRIPTS),
@@ -94,12 +119,30 @@ def test_imports_inside_the_package_point_down(path: Path) -> None:
     assert not above, f"{name_of(path)} imports {above}, which stand above it"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "nightshift/llm").rglob("[!_]*.py")), ids=name_of)
-def test_imports_inside_the_room_of_the_model_servers_point_down(path: Path) -> None:
-    inside = {name.split(".")[2] for name in imports(path) if name.startswith("nightshift.llm.")}
-    own = level(room_of(path, "nightshift/llm"), LLM_LEVELS)
-    above = {room for room in inside if level(room, LLM_LEVELS) > own}
+@pytest.mark.parametrize(
+    ("path", "house", "levels"),
+    [
+        (path, house, levels)
+        for house, levels in (("nightshift/llm", LLM_LEVELS), ("nightshift/sandbox", SANDBOX_LEVELS))
+        for path in sorted((ROOT / house).rglob("[!_]*.py"))
+    ],
+    ids=lambda value: name_of(value) if isinstance(value, Path) else "",
+)
+def test_imports_inside_a_large_room_point_down(path: Path, house: str, levels: tuple[tuple[str, ...], ...]) -> None:
+    prefix = house.replace("/", ".") + "."
+    inside = {name.removeprefix(prefix).split(".")[0] for name in imports(path) if name.startswith(prefix)}
+    above = {room for room in inside if level(room, levels) > level(room_of(path, house), levels)}
     assert not above, f"{name_of(path)} imports {above}, which stand above it"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "nightshift/sandbox/inside").rglob("*.py")), ids=name_of)
+def test_what_runs_in_a_jail_imports_nothing_else_of_ours(path: Path) -> None:
+    """There is nothing else of ours in there."""
+    depth = len(path.relative_to(ROOT / "nightshift/sandbox/inside").parts)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    up = max((node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)), default=0)
+    assert not rooms(path)
+    assert up <= depth
 
 
 def test_no_import_cycle() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from runs import Done, run, serving, start
-from scenario import TASK, Scenario
+from scenario import PLAN, TASK, Scenario
 from servers import Reply, ScriptedServer, refused_url
 
 pytestmark = pytest.mark.slow
@@ -44,6 +44,17 @@ def bad_config(base: Path) -> list[str]:
     return ["--workspace", str(base / "w"), "--config", str(base / "bad.toml"), TASK]
 
 
+def blank_proof(base: Path) -> list[str]:
+    (base / "w").mkdir()
+    (base / "w" / "nightshift.toml").write_text('[verify]\ncommands = [""]\n')
+    return ["--workspace", str(base / "w"), TASK]
+
+
+def plan_file(base: Path, text: str) -> str:
+    (base / "plan.json").write_text(text)
+    return str(base / "plan.json")
+
+
 CASES: dict[str, tuple[Prepare, int, str]] = {
     "no task": (lambda base: ["--workspace", str(base / "w")], 2, "there is no task"),
     "an empty task": (lambda base: ["--workspace", str(base / "w"), "   "], 2, "there is no task"),
@@ -58,6 +69,21 @@ CASES: dict[str, tuple[Prepare, int, str]] = {
     "an unknown role": (lambda base: ["--workspace", str(base / "w"), "--role", "poet=x", TASK], 2, "poet"),
     "a role without model": (lambda base: ["--workspace", str(base / "w"), "--role", "builder", TASK], 2, "ROLE=MODEL"),
     "a public server": (lambda base: ["--workspace", str(base / "w"), "--endpoint", "https://models.example.com", TASK], 2, "--allow-remote"),
+    "a blank proof": (lambda base: ["--workspace", str(base / "w"), "--demo", "--verify", ""], 2, "--verify '' runs nothing"),
+    "a proof of spaces": (lambda base: ["--workspace", str(base / "w"), "--verify", " \n", TASK], 2, "runs nothing"),
+    "a comment as proof": (lambda base: ["--workspace", str(base / "w"), "--verify", "# later", TASK], 2, "runs nothing"),
+    "a blank proof in a file": (blank_proof, 2, "[verify] commands '' runs nothing"),
+    "a task for the tape": (lambda base: ["--workspace", str(base / "w"), "--demo", TASK], 2, "its own task"),
+    "a task file for the tape": (lambda base: ["--workspace", str(base / "w"), "--demo", "--task-file", "x.md"], 2, "its own task"),
+    "a task without quotes": (lambda base: ["Build", "a", "calculator"], 2, "put the task in quotes: 'Build a calculator'"),
+    "a plan file that is not there": (lambda base: ["--workspace", str(base / "w"), "--plan", "/nope", TASK], 2, "--plan /nope cannot be read: No such file or directory; check the path"),
+    "a plan that is no JSON": (lambda base: ["--workspace", str(base / "w"), "--plan", plan_file(base, "{"), TASK], 2, "not a plan as --dry-run prints it"),
+    "a plan without a task": (lambda base: ["--workspace", str(base / "w"), "--plan", plan_file(base, json.dumps(PLAN))], 2, "give the task too"),
+    "a plan with a strange key": (lambda base: ["--workspace", str(base / "w"), "--plan", plan_file(base, json.dumps({**PLAN, "note": ""})), TASK], 2, "unknown key 'note'; known ones: summary, steps"),
+    "a branch without git": (lambda base: ["--workspace", str(base / "w"), "--branch", "mine", TASK], 2, "--branch needs a git checkout"),
+    "a merge without git": (lambda base: ["--workspace", str(base), "--merge", TASK], 2, "--merge needs a git checkout"),
+    "a merge in place": (lambda base: ["--workspace", str(repository(base / "w")), "--in-place", "--merge", TASK], 2, "does not go with --in-place"),
+    "a server without a name": (lambda base: ["--workspace", str(base / "w"), "--endpoint", "no-such-host.invalid", "--allow-remote", TASK], 3, "Is that the right name?"),
     "no server": (lambda base: ["--workspace", str(base / "w"), "--endpoint", refused_url(), TASK], 3, "no model server answers"),
     "nothing to resume": (lambda base: ["--workspace", str(base / "w"), "--resume"], 2, "no run"),
 }  # fmt: skip
@@ -103,7 +129,9 @@ def test_a_server_that_stops_half_way_leaves_a_run_that_can_be_resumed(tmp_path:
         done = run("--endpoint", server.url, TASK, workspace=tmp_path / "w", home=tmp_path / "home")
     assert done.code == 3, done.stderr
     assert done.result["exit_reason"] == "endpoint_unreachable"
-    assert "--resume" in (done.run_dir / "handoff.md").read_text()
+    command = next(line for line in done.stderr.splitlines() if line.startswith("continue  "))
+    assert command.endswith(f"--workspace {tmp_path / 'w'} --resume {done.run_dir.name}")
+    assert command.removeprefix("continue  ") in (done.run_dir / "handoff.md").read_text()
     asked_before = len(done.kinds("call"))
     with serving(Scenario()) as server:
         again = run("--endpoint", server.url, "--resume", workspace=tmp_path / "w", home=tmp_path / "home")
@@ -262,7 +290,44 @@ def test_everything_already_green_costs_no_call(tmp_path: Path) -> None:
         )
     assert done.code == 0, done.stderr
     assert done.result["exit_reason"] == "already_green"
+    assert "nothing was built: every --verify command succeeded at the start" in done.stderr
     assert not server.requests
+
+
+def test_a_folder_made_for_a_run_that_never_began_is_gone_again(tmp_path: Path) -> None:
+    """Ten starts without a server shall not leave ten folders and ten trees."""
+    root, home = Path(__file__).resolve().parent.parent, tmp_path / "home"
+    process = start("--endpoint", refused_url(), TASK, cwd=root, home=home)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert "where nothing was begun" in err
+    assert "continue  " not in err
+    assert not list((home / "nightshift-work").iterdir())
+    assert not list((home / "state" / "nightshift" / "trees").iterdir())
+
+
+def test_a_folder_of_the_users_keeps_the_record_of_a_failed_start(tmp_path: Path) -> None:
+    done = run("--endpoint", refused_url(), TASK, workspace=tmp_path / "w", home=tmp_path / "home")
+    assert done.result["exit_reason"] == "endpoint_unreachable"
+
+
+def test_a_server_killed_in_mid_run_is_waited_for_aloud_and_the_wait_is_counted(tmp_path: Path) -> None:
+    """The time told at the end, in the trace and in the result is the time that went by."""
+    scenario = Scenario()
+    server = ScriptedServer("ollama", lambda asked: Reply(scenario.reply(asked.system, asked.prompt), delay=0.5))
+    with server:
+        url = server.url
+        flags = ("--workspace", str(tmp_path / "w"), "--endpoint", url, "--max-minutes", "0.25", TASK)
+        process, began = start(*flags, cwd=tmp_path, home=tmp_path / "home"), time.monotonic()
+        while len(server.requests) < 2 and process.poll() is None:
+            time.sleep(0.02)
+    out, err = process.communicate(timeout=60)
+    passed, done = time.monotonic() - began, Done(process.returncode, out, err, tmp_path / "w")
+    assert f"waiting up to 120 s for {url} to answer again" in err
+    assert done.result["exit_reason"] == "budget_minutes", "the wait counts for --max-minutes too"
+    (finished,) = done.kinds("run_finished")
+    assert 14 < finished["seconds"] <= passed
+    assert 10 < done.result["usage"]["wall_seconds"] <= passed, "it begins with the first record"
 
 
 def test_a_run_from_the_checkout_gets_a_folder_of_its_own(tmp_path: Path) -> None:

@@ -66,6 +66,64 @@ def test_no_server_is_a_problem_with_a_way_out_and_exit_3(run):
     assert url in done.stdout
 
 
+GGUF = b"GGUF and no more"
+
+
+def managed(folder: Path, *tables: str) -> None:
+    """The user's own configuration with these [[server]] tables; MODEL stands for a file that begins as one should."""
+    model = folder / "coder-7b.gguf"
+    model.write_bytes(GGUF)
+    settings = folder / ".config" / "nightshift" / "config.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("".join(f"[[server]]\n{table}\n" for table in tables).replace("MODEL", str(model)))
+
+
+def test_a_server_that_a_run_starts_itself_is_no_missing_server(run, tmp_path):
+    managed(tmp_path, 'file = "MODEL"\ncommand = "/bin/sh"', 'file = "MODEL"\ncommand = "/bin/sh"\nroles = ["planner"]')
+    done = run()
+    assert done.returncode in (0, 5), "5 where there is no sandbox"
+    assert "no model server answers" not in done.stdout
+    assert "no role has a model" not in done.stdout
+    assert f"[[server]] coder-7b: a run starts /bin/sh on {tmp_path / 'coder-7b.gguf'} for every role" in done.stdout
+    assert "coder-7b~2 at [[server]] coder-7b~2: planner\n" in done.stdout
+    assert "ollama pull" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "table, words",
+    [
+        ('file = "/nope/m.gguf"', "the model file /nope/m.gguf cannot be read: No such file or directory"),
+        ('file = "/etc/hostname"', "/etc/hostname is no GGUF model"),
+        ('file = "MODEL"\ncommand = "no-such-llama"', "no-such-llama is not found"),
+    ],
+)
+def test_a_server_that_cannot_be_started_is_a_problem_and_exit_3(run, tmp_path, table, words):
+    managed(tmp_path, table)
+    done = run()
+    assert done.returncode == 3
+    assert words in done.stdout
+    assert "no model server answers" not in done.stdout
+
+
+def test_roles_are_shared_out_between_servers_that_run_and_servers_to_be_started(run, tmp_path):
+    managed(tmp_path, 'file = "MODEL"\ncommand = "/bin/sh"\nroles = ["planner"]')
+    with ScriptedServer("llama", models=["coder:30b"]) as server:
+        told = run("--endpoint", server.url).stdout
+    assert "coder-7b at [[server]] coder-7b: planner, voter\n" in told
+    assert f"coder:30b at {server.url}: explorer, tester, builder, repairer, analyst, reviewer\n" in told
+
+
+def test_a_role_that_nobody_asks_is_not_shown(run):
+    with ScriptedServer("llama", models=["coder:7b"]) as server:
+        assert "librarian" not in run("--endpoint", server.url).stdout
+
+
+def test_what_to_download_is_said_once_and_only_where_there_is_no_model(run):
+    assert run("--endpoint", refused_url()).stdout.count(SOURCE) == 1
+    with ScriptedServer("llama", models=["coder:7b"]) as server:
+        assert "ollama pull" not in run("--endpoint", server.url).stdout
+
+
 def test_a_server_without_a_model_is_not_usable(run):
     with ScriptedServer("ollama", models=[]) as server:
         assert run("--endpoint", server.url).returncode == 3
@@ -197,21 +255,14 @@ def test_memory_is_read_from_what_the_system_says():
     ids=str,
 )
 def test_the_largest_known_models_that_fit_are_named_with_their_commands(memory, first):
-    told = list(of_memory(memory, 32_768, frozenset()))
+    (told,) = of_memory(memory, 32_768)
     if first is None:
-        assert [finding.level for finding in told] == ["warning"]
+        assert told.level == "warning"
         return
-    assert first in told[0].what
-    assert f"`ollama pull {first}`" in told[0].way_out
-    assert "`llama-server -hf " in told[0].way_out
-    assert SOURCE in told[0].way_out
-    assert len(told) <= 2
-
-
-def test_a_model_that_is_here_is_not_advised():
-    (told, *_) = of_memory(Memory(16 * GB), 32_768, frozenset({"qwen2.5-coder:7b"}))
-    assert told.way_out == ""
-    assert "it is here" in told.what
+    assert f"here: {first} (" in told.what
+    assert f"`ollama pull {first}`" in told.way_out
+    assert "`llama-server -hf " in told.way_out
+    assert told.way_out.count(SOURCE) == 1
 
 
 def test_every_known_model_that_fits_is_smaller_than_the_memory():

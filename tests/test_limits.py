@@ -28,6 +28,14 @@ def test_exactly_as_many_calls_are_charged_as_are_allowed() -> None:
     assert budget.calls == 3
 
 
+def test_the_message_names_what_was_allowed_what_was_spent_and_the_way_out() -> None:
+    budget = Budget(Limits(tokens=2000))
+    budget.add_tokens(5312)
+    said = r"budget of 2,000 tokens is used up \(5,312 spent\); --max-tokens sets"
+    with pytest.raises(BudgetExceeded, match=said):
+        budget.check()
+
+
 def test_a_resumed_run_does_not_get_its_budget_again() -> None:
     clock = Clock()
     budget = Budget(Limits(10, 5, 100), used_calls=4, used_tokens=30, elapsed=540, clock=clock)

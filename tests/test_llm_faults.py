@@ -40,8 +40,8 @@ from nightshift.llm.discovery.probe import probe
 from nightshift.llm.endpoint import Endpoint, Target
 from nightshift.llm.profiles import Profiles
 from nightshift.llm.scheduling.pool import Pool
-from nightshift.llm.switches import Switches
 from nightshift.llm.wire.common import IN_WORDS
+from nightshift.switches import Switches
 
 CODE = "def f(x):\n    return '}}}}' + '00000000' + x  # é 漢 \U0001f600\n" * 30
 BOOK = "".join(f"{number} " for number in range(1_700_000))

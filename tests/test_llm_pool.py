@@ -36,7 +36,7 @@ from nightshift.llm.profiles import Profiles
 from nightshift.llm.routing import in_order
 from nightshift.llm.scheduling.failures import may_pass
 from nightshift.llm.scheduling.pool import Pool
-from nightshift.llm.switches import Switches
+from nightshift.switches import Switches
 
 REQUEST = Request("builder", "build/a.py/candidate-1", (Message("user", "hello"),))
 QUICK = Deadlines(connect=2, first_token=0.3, stall=0.1, total=5)
@@ -395,6 +395,19 @@ def test_a_dead_server_is_asked_nothing_while_it_rests_and_given_up_when_patienc
     with pytest.raises(Unreachable):
         asyncio.run(pool([DEAD], ledger, patience=100).complete(REQUEST))
     assert len(ledger.sent) == 3
+
+
+def test_a_wait_for_servers_that_rest_is_told_with_their_address_and_its_length():
+    class Told(Ledger):
+        def fault(self, request, endpoint, model, attempt, error):
+            super().fault(request, endpoint, model, attempt, error)
+            self.said = (attempt, str(error))
+
+    ledger = Told()
+    with pytest.raises(Unreachable):
+        asyncio.run(pool([DEAD], ledger, patience=100).complete(REQUEST))
+    assert ledger.faults == [*["unreachable"] * 3, "waiting"], "once"
+    assert ledger.said == (0, f"waiting up to 100 s for {DEAD.endpoint.url} to answer again")
 
 
 def test_who_comes_when_all_servers_rest_beyond_its_patience_is_told_why():

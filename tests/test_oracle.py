@@ -23,13 +23,13 @@ from oracle_shapes import SHAPES, UNSUITED
 
 from nightshift.checks import judge_by_tests
 from nightshift.domain import Criterion, Environment, ExecLimits, TestReport, TestResult, TestsCheck, Tree
-from nightshift.sandbox import oracle_wire as wire
 from nightshift.sandbox.box import Box, open_sandbox
-from nightshift.sandbox.oracle import APART, Answer, confirmed, trial, why_not
-from nightshift.sandbox.oracle_fit import unsuited
-from nightshift.sandbox.oracle_peer import Peer
-from nightshift.sandbox.oracle_tests import TestsPeer
-from nightshift.sandbox.oracle_wire import LinkBroken
+from nightshift.sandbox.inside.oracle import wire
+from nightshift.sandbox.inside.oracle.peer import Peer
+from nightshift.sandbox.inside.oracle.tests import TestsPeer
+from nightshift.sandbox.inside.oracle.wire import LinkBroken
+from nightshift.sandbox.oracle.confirm import APART, Answer, confirmed, trial, why_not
+from nightshift.sandbox.oracle.fit import unsuited
 
 LIMITS = ExecLimits(seconds=60.0, test_seconds=10.0)
 HASTY = ExecLimits(seconds=30.0, test_seconds=1.0)
@@ -38,6 +38,12 @@ HASTY = ExecLimits(seconds=30.0, test_seconds=1.0)
 @pytest.fixture(scope="module")
 def box() -> Iterator[Box]:
     with closing(open_sandbox(Environment(sys.executable))) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def cold() -> Iterator[Box]:
+    with closing(open_sandbox(Environment(sys.executable), warm=False)) as sandbox:
         yield sandbox
 
 
@@ -239,11 +245,25 @@ def test_no_cheat_passes_the_oracle(box: Box, name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "asks a fake for what cannot cross",
+        "asks a fake for a list of what cannot cross",
+        "exports what pytest takes up",
+    ],
+)
+def test_nothing_that_the_code_does_sends_a_file_to_the_cold_channel(box: Box, name: str) -> None:
+    files, tests = CHEATS[name]
+    assert not box.oracle.ask(trial(Tree({**files, "test_a.py": tests}), ["test_a.py"]), HASTY).unsupported
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHEATS)
-def test_the_cheats_that_survive_a_cold_run_are_known_by_name(box: Box, name: str) -> None:
+def test_the_cheats_that_survive_a_cold_run_are_known_by_name(cold: Box, name: str) -> None:
     """They could win where a test file does not suit the oracle: then the channel says cold."""
     files, tests = CHEATS[name]
-    report = box._tested(Tree({**files, "test_a.py": tests}), ["test_a.py"], HASTY, warm=False)
+    report = cold.test(Tree({**files, "test_a.py": tests}), ["test_a.py"], limits=HASTY)
     assert report.passed is (name in SURVIVE_COLD)
 
 
@@ -402,12 +422,20 @@ def test_a_test_that_swallows_the_end_of_the_code_does_not_pass(box: Box) -> Non
 
 
 @pytest.mark.slow
-def test_what_an_answer_of_the_code_says_of_a_plain_value_never_counts(box: Box) -> None:
-    """Not even where it would be right: it never sees the value. A class that the test calls may be asked."""
-    source = "class Num:\n    def __init__(self, n): self.n = n\n    def __eq__(self, o): return self.n == getattr(o, 'n', o)\ndef two(): return Num(2)\n"
-    tests = "from calc import Num, two\ndef test_made(): assert Num(2) == 2\ndef test_own(): assert two() == Num(2)\ndef test_plain(): assert two() == 2\n"
+def test_what_an_answer_of_the_code_says_of_a_plain_value_counts_where_it_holds_that_value(box: Box) -> None:
+    """It shows what it holds before it sees the value. A class that the test calls is asked without that."""
+    source = (
+        "class Num:\n    def __init__(self, n, m=None): self.n, self.m = n, m\n"
+        "    def __eq__(self, o): return self.n == getattr(o, 'n', o)\n"
+        "def two(): return Num(2)\ndef either(): return Num(2, 3)\ndef three(): return Num(3)\n"
+    )
+    tests = (
+        "from calc import Num, either, three, two\ndef test_made(): assert Num(2, 3) == 2\n"
+        "def test_own(): assert either() == Num(2)\ndef test_held(): assert two() == 2\n"
+        "def test_other(): assert three() == 2\ndef test_two_guesses(): assert either() == 2\n"
+    )
     report = by_oracle(box, Tree({"calc.py": source, "test_a.py": tests}), HASTY, "test_a.py")
-    assert list(outcomes(report).values()) == ["passed", "passed", "failed"]
+    assert list(outcomes(report).values()) == ["passed", "passed", "passed", "failed", "failed"]
 
 
 def test_where_the_walls_share_no_directory_temporary_files_keep_the_oracle_away() -> None:

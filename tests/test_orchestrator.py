@@ -192,6 +192,8 @@ def test_a_dry_run_prints_a_plan_that_can_be_edited_and_run(tmp_path: Path) -> N
         where = {"workspace": tmp_path / "work", "home": tmp_path / "home"}
         dry = run("--endpoint", server.url, "--dry-run", TASK, **where)
         assert dry.code == 0, dry.stderr
+        assert "✓ planned in" in dry.stderr
+        assert "✗" not in dry.stderr
         plan = json.loads(dry.stdout)
         plan["criteria"][0]["description"] = "EDITED"
         (tmp_path / "plan.json").write_text(json.dumps(plan))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,8 @@ from scenario import PLAN
 
 from nightshift.domain import CommandCheck, ScriptCheck, ShellCheck, Task, TestsCheck
 from nightshift.errors import ReplyRejected
-from nightshift.plan import degraded_plan, problems, read_plan, user_criteria
+from nightshift.plan import degraded_plan, given_plan, problems, read_plan, user_criteria
+from nightshift.records import as_json
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -84,6 +86,34 @@ def test_a_plan_may_not_rewrite_the_users_tests() -> None:
 def test_json_of_another_shape_is_asked_for_again(data: Any) -> None:
     with pytest.raises(ReplyRejected):
         read_plan(data)
+
+
+def given(change: Change) -> dict[str, Any]:
+    data: dict[str, Any] = as_json(read_plan(PLAN))
+    change(data)
+    return data
+
+
+def test_a_plan_of_the_users_may_leave_out_what_has_a_default_and_is_read_as_printed() -> None:
+    assert given_plan(given(lambda d: None)) == read_plan(PLAN)
+    assert given_plan(given(lambda d: d.pop("degraded"))) == read_plan(PLAN)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda d: d.update(requirements=[]), "Plan: unknown key 'requirements'; known ones: summary, steps"),
+        (lambda d: step(d, depends=[]), "Plan.steps[0]: unknown key 'depends'; known ones: path, kind"),
+        (lambda d: d["criteria"][1].update(note=""), "Plan.criteria[1]: unknown key 'note'"),
+        (lambda d: check(d, type="command", argv=["true"], exitcode=1), "check: unknown key 'exitcode'; known ones: type, argv"),
+        (lambda d: d.pop("steps"), "steps missing"),
+    ],
+)  # fmt: skip
+def test_a_key_that_a_plan_of_the_users_cannot_have_is_named_and_not_dropped(change: Change, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        given_plan(given(change))
+    if "unknown" in words:
+        assert read_plan(given(change)), "a model's plan is read all the same"
 
 
 def test_each_kind_of_check_is_read() -> None:

@@ -19,10 +19,15 @@ from nightshift.domain import ROLES, Candidate, Completion, Request, SamplingPar
 from nightshift.errors import ReplyRejected
 from nightshift.plan import read_plan
 from nightshift.prompting import PromptError, fenced, render, tail
-from nightshift.search.build import Brief
+from nightshift.search.brief import Brief
+from nightshift.search.voting import Ballot
 
 GOLDEN = Path(__file__).parent / "golden"
 TASK = Task("Build a calculator.", ("python3 check.py",))
+CONTENT = {"why": "all is well", "objection": False, "path": "", "check": ""}
+BALLOT = Ballot(
+    "Which results are right?", "calculator.py: adds", {"one": "add(1, 2)  ->  3", "two": "add(1, 2)  ->  4"}
+)
 
 
 class Listening:
@@ -44,7 +49,7 @@ class Silent:
 
 
 def agents(model: Listening) -> Agents:
-    return Agents(model, Silent(), Settings(dict.fromkeys(ROLES, SamplingParams()), 3))
+    return Agents(model, Silent(), Settings(dict.fromkeys(ROLES, SamplingParams()), 3, reviewer=True))
 
 
 def brief(**changed: Any) -> Brief:
@@ -59,6 +64,7 @@ def ask(name: str) -> Listening:
     paths = {"calculator.py": "source", "tests/test_calculator.py": "test", "criterion c2": "criterion"}
     model = Listening(
         {"planner": json.dumps(PLAN), "analyst": json.dumps(DIAGNOSIS), "explorer": "A project.", "tester": fence(TESTS),
+         "reviewer": json.dumps(CONTENT), "voter": '{"why": "it says so", "answer": "B"}',
          "repairer_edit": "<<<<<<< SEARCH\n        return b - a\n=======\n        return a - b\n>>>>>>> REPLACE\n"}.get(name, fence(RIGHT))
     )  # fmt: skip
     role = agents(model)
@@ -71,12 +77,16 @@ def ask(name: str) -> Listening:
         "repairer": lambda: role.repair(brief(), Candidate("calculator.py", WRONG), "assert 1 == -1", "repair-1", temperature=0.0),
         "repairer_edit": lambda: role.repair(brief(advice="Swap."), long, "assert 1 == -1", "repair-1", temperature=0.0),
         "analyst": lambda: role.diagnose(TASK, "diagnose", evidence="c1 fails", sources=fenced(WRONG), paths=paths),
+        "reviewer": lambda: role.review(TASK, plan, "review-1", sources=fenced(WRONG), notes="- calculator.py: an earlier one"),
+        "voter": lambda: role.vote(TASK, BALLOT, ("two", "one"), "vote-1", temperature=0.0),
     }  # fmt: skip
     asyncio.run(asked[name]())  # type: ignore[arg-type]
     return model
 
 
-NAMES = ("explorer", "planner", "tester", "builder", "builder_again", "repairer", "repairer_edit", "analyst")
+NAMES = (
+    "explorer", "planner", "tester", "builder", "builder_again", "repairer", "repairer_edit", "analyst", "reviewer", "voter",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from nightshift.domain import EXIT_CODES, Quarantined, TestReport, TestResult
 from nightshift.records import Record, as_json, read_trace
 from nightshift.report.cache import CacheUse, cache_use
-from nightshift.report.console import OWN_CHECKS, Console, describe
-from nightshift.report.handoff import handoff_of
+from nightshift.report.console import NOTHING_BUILT, OWN_CHECKS, Console, describe
+from nightshift.report.handoff import can_go_on, continue_command, handoff_of
 from nightshift.report.html import report_of
 from nightshift.report.result import result_of
 from nightshift.report.stats import stats_lines, stats_of
@@ -75,7 +75,7 @@ def test_a_result_has_exactly_the_fields_of_the_contract(records: list[Record]) 
         "models",
         "counters",
     ]
-    assert list(result["tests"]) == ["collected", "passed", "failed", "skipped", "oracle", "quarantined"]
+    assert list(result["tests"]) == ["collected", "passed", "failed", "skipped", "oracle", "quarantined", "doubted"]
     assert list(result["usage"]) == [
         "calls", "prompt_tokens", "cached_tokens", "completion_tokens", "model_seconds", "wall_seconds",
     ]  # fmt: skip
@@ -144,6 +144,45 @@ def test_a_handoff_says_what_works_what_fails_what_was_tried_and_how_to_go_on(tm
         f"orchestrator.py --workspace '/home/me/my project' --resume {sample.RUN} --attempts 2",
     ):  # fmt: skip
         assert wanted in text, wanted
+
+
+@pytest.mark.parametrize(
+    ("reason", "limits", "room"),
+    [
+        ("budget_calls", {"calls": 3}, "--max-calls 6"),
+        ("budget_tokens", {"tokens": 2_000_000}, "--max-tokens 4000000"),
+        ("budget_tokens", {"tokens": 50}, "--max-tokens 380"),
+        ("budget_minutes", {"minutes": 0.01}, "--max-minutes 1"),
+        ("interrupted", {}, ""),
+    ],
+)
+def test_the_command_to_go_on_gives_more_room_than_was_spent(
+    tmp_path: Path, reason: str, limits: dict[str, float], room: str
+) -> None:
+    """Three calls were made, for 330 tokens."""
+    with Trace.create(tmp_path, "r") as trace:
+        trace.record("run_started", "", task=sample.TASK, workspace="/w", config={"limits": limits})
+        for number in range(3):
+            sample.ask(trace, "builder", f"attempt-1/build/a.py/candidate-{number}", "text")
+        sample.finish(trace, "limit", reason, 4)
+        records = trace.records()
+    assert continue_command(records).endswith(f"--workspace /w --resume r {room}".strip())
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "stopped"),
+    [
+        ("interrupted", "interrupted", True), ("limit", "budget_calls", True), ("error", "endpoint_unreachable", True),
+        ("error", "invalid_config", False), ("failed", "no_progress", False), ("passed", "passed", False),
+    ],
+)  # fmt: skip
+def test_only_a_run_that_was_stopped_goes_on_as_it_is(tmp_path: Path, status: str, reason: Any, stopped: bool) -> None:
+    with Trace.create(tmp_path, "r") as trace:
+        sample.start(trace)
+        sample.finish(trace, status, reason, EXIT_CODES[reason])
+        assert can_go_on(trace.records()) is stopped
+        trace.record("run_started", "", overrides={"workspace.in_place": True})
+        assert not can_go_on(trace.records()), "a run in place cannot be resumed"
 
 
 class _Tags(HTMLParser):
@@ -247,6 +286,40 @@ def test_the_console_tells_the_story_calmly(tmp_path: Path) -> None:
     assert text.splitlines()[-1] == f"✓ passed in 12.0 s ({OWN_CHECKS}); 1 test took no part"
     assert "asked" not in text
     assert "asked  builder (qwen-7b), 100 -> 10 tokens" in said(sample.passed_run(tmp_path / "b"), verbose=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "line"),
+    [
+        ("passed", "already_green", f"✓ passed in 12.0 s: {NOTHING_BUILT}"),
+        ("planned", "planned", "✓ planned in 12.0 s: said; save it, edit it and run it with --plan FILE"),
+        ("interrupted", "interrupted", "✗ interrupted after 12.0 s (interrupted): said"),
+    ],
+)
+def test_the_last_line_says_what_was_done_and_what_comes_next(status: str, reason: str, line: str) -> None:
+    fields = {"status": status, "exit_reason": reason, "seconds": 12.0, "message": "said"}
+    assert said([Record(1, "", "r", "run_finished", "", fields)]).splitlines() == [line]
+
+
+@pytest.mark.parametrize(
+    ("span", "who"),
+    [
+        ("explore", "explorer"),
+        ("replan-1/plan/ask-2/retry-3", "planner, ask-2, retry 3"),
+        ("tests/tests/test_a.py/sample-1/retry-1", "tester, tests/test_a.py, sample-1, retry 1"),
+        ("attempt-1/build/tests/data.json/candidate-1", "builder, tests/data.json, candidate-1"),
+        ("attempt-2/build/shop/cart.py/repair-2", "repairer, shop/cart.py, repair-2"),
+        ("attempt-2/diagnose/retry-1", "analyst, retry 1"),
+    ],
+)
+def test_a_refused_reply_is_told_with_its_role_file_and_retry(span: str, who: str) -> None:
+    fields = {"rule": "reply", "action": "truncated", "reason": "too long"}
+    assert describe(Record(1, "", "r", "guard", span, fields)) == [f"  ! reply of {who}: truncated: too long"]
+
+
+def test_a_fault_before_anything_was_sent_names_no_try() -> None:
+    fields = {"role": "builder", "endpoint": "http://h", "attempt": 0, "fault": "waiting", "message": "up to 9 s"}
+    assert describe(Record(1, "", "r", "fault", "", fields)) == ["  ! builder at http://h: waiting: up to 9 s"]
 
 
 def read_all(terminal: int) -> str:

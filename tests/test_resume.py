@@ -74,7 +74,7 @@ def _folder(tmp_path: Path, number: int) -> Path:
     return folder
 
 
-def test_a_finished_run_resumed_asks_nothing_and_ends_the_same(tmp_path: Path) -> None:
+def test_a_run_killed_before_it_wrote_its_result_asks_nothing_again_and_ends_the_same(tmp_path: Path) -> None:
     scenario = two_attempts()
     workspace, home = tmp_path / "w", tmp_path / "home"
     with ScriptedServer("ollama", lambda a: scenario.reply(a.system, a.prompt)) as server:
@@ -82,12 +82,25 @@ def test_a_finished_run_resumed_asks_nothing_and_ends_the_same(tmp_path: Path) -
         asked = len(server.requests)
         executed, ended = len(first.kinds("executed")), first.result
         (workspace / "calculator.py").unlink()
+        (first.run_dir / "result.json").unlink()
         again = run("--endpoint", server.url, "--resume", workspace=workspace, home=home)
         assert len(server.requests) == asked
     assert len(again.kinds("executed")) == executed, "no sandbox result on record is made again"
     assert (first.code, again.code) == (0, 0), again.stderr
     same = ("status", "exit_reason", "proof", "criteria", "tests", "attempts")
     assert {k: ended[k] for k in same} == {k: again.result[k] for k in same}
+
+
+def test_a_run_that_passed_and_said_so_has_nothing_to_go_on_with(tmp_path: Path) -> None:
+    where = {"workspace": tmp_path / "w", "home": tmp_path / "home"}
+    with ScriptedServer("ollama", lambda a: Scenario().reply(a.system, a.prompt)) as server:
+        first = run("--endpoint", server.url, TASK, **where)
+    trace = (first.run_dir / "trace.jsonl").read_bytes()
+    again = run("--resume", "--json", **where)
+    assert again.code == 0
+    assert again.stderr == f"run {first.run_dir.name} has already passed; there is nothing to go on with\n"
+    assert json.loads(again.stdout) == first.result
+    assert (first.run_dir / "trace.jsonl").read_bytes() == trace
 
 
 def test_a_larger_budget_goes_on_where_the_smaller_one_ended(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from hostile.programs import EXCEPTIONS, PROGRAMS, Program
 
 from nightshift.domain import Environment, ExecLimits, Tree
 from nightshift.sandbox.box import Box, open_sandbox
-from nightshift.sandbox.tiers import SPARE_ID, TierName
+from nightshift.sandbox.isolation.tiers import SPARE_ID, TierName
 
 TIGHT = ExecLimits(seconds=4.0, memory_bytes=400 << 20, file_bytes=8 << 20, output_bytes=16 << 10, processes=24)
 MANY = ExecLimits(seconds=120.0, memory_bytes=1 << 30, file_bytes=8 << 20, output_bytes=1 << 20, processes=120)
@@ -112,7 +112,7 @@ def alone_and_plain(program: Program) -> Seen:
 
 def alone_in(sandbox: Box, program: Program) -> Seen:
     limits = ExecLimits(program.seconds, *(getattr(TIGHT, name) for name in TIGHT.__slots__[1:]))
-    nest = sandbox._nest.path
+    nest = sandbox.nests[0]
     before = sorted(os.listdir(nest))
     with arena_for([program]) as arena, arena.visiting():
         started = time.monotonic()

@@ -14,16 +14,9 @@ import pytest
 
 from nightshift.domain import Environment, Tree
 from nightshift.sandbox.box import open_sandbox
-from nightshift.sandbox.environment import (
-    DEFAULT_ALLOWED,
-    EnvironmentUnavailable,
-    RequirementRefused,
-    checked,
-    importable,
-    normal,
-    prepare,
-    site_packages,
-)
+from nightshift.sandbox.interpreter.environment import EnvironmentUnavailable, importable, prepare
+from nightshift.sandbox.interpreter.installed import site_packages
+from nightshift.sandbox.interpreter.requirements import DEFAULT_ALLOWED, RequirementRefused, checked, normal
 
 
 def refuse_to_install(python: str, requirements: Sequence[str]) -> None:

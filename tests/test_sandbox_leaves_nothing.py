@@ -18,8 +18,8 @@ from hostile.arena import CHECKOUT, command_lines, python_for_anybody, short_fol
 
 from nightshift.domain import Environment, ExecLimits, Tree
 from nightshift.sandbox.box import Box, open_sandbox
-from nightshift.sandbox.tiers import TierName
-from nightshift.sandbox.trees import orphaned
+from nightshift.sandbox.files.nests import orphaned
+from nightshift.sandbox.isolation.tiers import TierName
 
 TIERS = ["A", pytest.param("B", marks=pytest.mark.slow)]
 DAEMON = (

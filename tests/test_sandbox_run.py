@@ -17,7 +17,7 @@ from hostile.arena import python_for_anybody, short_folder, skip_where_impossibl
 from nightshift.domain import Environment, ExecLimits, ExecResult, Sandbox, Tree
 from nightshift.errors import Refused, SandboxUnavailable
 from nightshift.sandbox.box import open_sandbox
-from nightshift.sandbox.environment import prepare
+from nightshift.sandbox.interpreter.environment import prepare
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 OURS = Environment(sys.executable)

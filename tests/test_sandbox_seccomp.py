@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from nightshift.sandbox.seccomp import (
+from nightshift.sandbox.isolation.seccomp import (
     ABSENT,
     ALLOW,
     AUDIT_ARCH,

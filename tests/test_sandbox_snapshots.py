@@ -12,7 +12,7 @@ import pytest
 
 from nightshift.domain import Tree
 from nightshift.errors import Refused
-from nightshift.sandbox.snapshots import AT_ONCE, TICK_NANOSECONDS, Snapshots
+from nightshift.sandbox.files.snapshots import AT_ONCE, TICK_NANOSECONDS, Snapshots
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ from hostile.arena import CHECKOUT, python_for_anybody, short_folder, skip_where
 
 from nightshift.domain import Environment, ExecLimits, Sandbox, Tree
 from nightshift.errors import SandboxUnavailable
-from nightshift.sandbox import bubblewrap, macos
 from nightshift.sandbox.box import Box, open_sandbox
-from nightshift.sandbox.layout import Place, entries, readable
-from nightshift.sandbox.supervise import FILTER
-from nightshift.sandbox.tiers import TIERS, Fence, Tier, TierName
-from nightshift.sandbox.usage import written
+from nightshift.sandbox.isolation import bubblewrap, macos
+from nightshift.sandbox.isolation.layout import Place, entries, readable
+from nightshift.sandbox.isolation.tiers import TIERS, Fence, Tier, TierName
+from nightshift.sandbox.processes.job import FILTER
+from nightshift.sandbox.processes.usage import written
 
 ALL = ["A", *(pytest.param(tier, marks=pytest.mark.slow) for tier in ("A-copied", "B"))]
 
@@ -95,9 +95,9 @@ from dataclasses import replace
 from pathlib import Path
 from nightshift.domain import Environment, Tree
 from nightshift.errors import SandboxUnavailable
-from nightshift.sandbox import seccomp
+from nightshift.sandbox.isolation import seccomp
 from nightshift.sandbox.box import open_sandbox
-from nightshift.sandbox.kernel import PR_SET_NO_NEW_PRIVS, install_filter, prctl
+from nightshift.sandbox.inside.launch.kernel import PR_SET_NO_NEW_PRIVS, install_filter, prctl
 python, scratch, *calls = sys.argv[1:]
 prctl(PR_SET_NO_NEW_PRIVS, 1, "")
 numbers = {"unshare": (272, 97), "landlock_create_ruleset": (444, 444)}
@@ -141,7 +141,7 @@ def test_an_asked_for_tier_is_had_or_refused_but_never_replaced(scratch: Path) -
 
 
 def test_no_variable_chooses_a_tier() -> None:
-    sources = [path for path in (CHECKOUT / "nightshift" / "sandbox").glob("*.py") if path.name != "environment.py"]
+    sources = [path for path in (CHECKOUT / "nightshift" / "sandbox").rglob("*.py") if path.name != "environment.py"]
     assert not [path.name for path in sources if re.search(r"environ\b.*(TIER|SANDBOX)|getenv", path.read_text())]
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nightshift.domain import Tree
 from nightshift.errors import Refused
-from nightshift.sandbox.trees import PREFIX, Nest, read_output, remove, sweep, write_tree
+from nightshift.sandbox.files.nests import Nest, sweep
+from nightshift.sandbox.files.removal import remove
+from nightshift.sandbox.files.trees import PREFIX, write_tree
 
 
 @pytest.fixture
@@ -115,71 +115,6 @@ def test_a_path_that_is_both_file_and_directory_is_refused(tmp_path: Path) -> No
         write_tree(Tree({"a": "x", "a/b": "x"}), tmp_path / "one")
     with pytest.raises(Refused, match="both a file and a directory"):
         write_tree(Tree({"a/b": "x", "a": "x"}), tmp_path / "two")
-
-
-# Reading what ran.
-
-
-def output_link(place: Path) -> None:
-    (place.parent / "secret").write_text("secret")
-    (place / "out").symlink_to(place.parent / "secret")
-
-
-def output_linked_folder(place: Path) -> None:
-    (place.parent / "elsewhere").mkdir()
-    (place.parent / "elsewhere" / "out").write_text("secret")
-    (place / "folder").symlink_to(place.parent / "elsewhere")
-
-
-def output_second_name(place: Path) -> None:
-    (place.parent / "secret").write_text("secret")
-    os.link(place.parent / "secret", place / "out")
-
-
-def output_pipe(place: Path) -> None:
-    os.mkfifo(place / "out")
-
-
-def output_socket(place: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(os.path.relpath(place / "out"))
-
-
-def output_sparse(place: Path) -> None:
-    with open(place / "out", "wb") as file:
-        file.truncate(1 << 40)
-
-
-def output_folder(place: Path) -> None:
-    (place / "out").mkdir()
-
-
-@pytest.mark.parametrize(
-    ("make", "path"),
-    [
-        (output_link, "out"), (output_linked_folder, "folder/out"), (output_second_name, "out"), (output_pipe, "out"),
-        (output_socket, "out"), (output_sparse, "out"), (output_folder, "out"), (output_folder, "../out"),
-        (output_folder, "/etc/passwd"), (output_folder, ""), (output_folder, "a\0b"), (output_folder, "out/.."),
-    ],
-)  # fmt: skip
-def test_an_output_that_is_not_a_plain_file_is_refused_at_once(
-    make: Callable[[Path], None], path: str, tmp_path: Path
-) -> None:
-    (tmp_path / "place").mkdir()
-    make(tmp_path / "place")
-    with pytest.raises(Refused):
-        read_output(tmp_path / "place", path, most=1000)
-
-
-def test_bytes_and_names_that_are_no_text_survive(tmp_path: Path) -> None:
-    os.mkdir(os.fsencode(tmp_path) + b"/caf\xe9")
-    name = os.fsdecode(b"caf\xe9/\xff\n.bin")
-    (tmp_path / name).write_bytes(b"\x00\xff" * 500)
-    assert read_output(tmp_path, name, most=1000) == b"\x00\xff" * 500
-    with pytest.raises(Refused, match="larger than 999 bytes"):
-        read_output(tmp_path, name, most=999)
-    with pytest.raises(FileNotFoundError):
-        read_output(tmp_path, "missing", most=1)
 
 
 def make_deep(place: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SOMEBODY = 54321
-SANDBOX = ("attacks", "leaves_nothing", "run", "tiers", "verdict")
+SANDBOX = ("attacks", "leaves_nothing", "lines", "run", "tiers", "verdict")
 FILES = [*(f"test_sandbox_{name}.py" for name in SANDBOX), "test_cells.py"]
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nightshift.domain import Environment, ExecLimits, ExecResult, Sandbox, TestReport, Tree
 from nightshift.sandbox.box import open_sandbox
-from nightshift.sandbox.frames import Asked, normalised, report_of
+from nightshift.sandbox.testing.frames import Asked, normalised, report_of
 
 FAST = ExecLimits(seconds=20.0, test_seconds=0.5)
 

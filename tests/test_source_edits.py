@@ -33,6 +33,7 @@ def block(search: str, replace: str) -> str:
     return f"<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE\n"
 
 
+A, B = "a\n", "b\n"
 SEARCH, REPLACE = "    result = 0\n    for row in rows:\n", "    result = 1\n\n    for row in rows:\n"
 
 
@@ -50,6 +51,8 @@ SEARCH, REPLACE = "    result = 0\n    for row in rows:\n", "    result = 1\n\n 
         block("16:ab|     result = 0\n17:0f|     for row in rows:\n", REPLACE),
         block("    16\t    result = 0\n    17\t    for row in rows:\n", REPLACE),
         block(SEARCH, REPLACE) * 2,
+        f"total.py\n```python\n{block(SEARCH, REPLACE)}```\n",
+        block(SEARCH, REPLACE).replace("<<<<<<<", "-------").replace(">>>>>>>", "+++++++"),
     ],
 )  # fmt: skip
 def test_edits_are_read_through_debris(reply: str) -> None:
@@ -74,11 +77,36 @@ def test_numbered_keys_of_a_dict_are_code() -> None:
         ("<<<<<<< SEARCH\na\n>>>>>>> REPLACE\n", "not complete"),
         ("<<<<<<< SEARCH\na\n<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE\n", "not complete"),
         ("<<<<<<< SEARCH\na\n=======\nb\n=======\nc\n>>>>>>> REPLACE\n", "2 lines of `=======`"),
+        (block("a\n", "b\n>>>>>>> REPLACE\nc\n"), "Edit 1 is not complete"),
+        (block("a\n", "<<<<<<< SEARCH\nc\n"), "Edit 1 is not complete"),
+        (f"a.py\n{block(A, B)}lib/b.py\n```\n{block(B, A)}```\n", "several files: a.py, lib/b.py"),
     ],
 )
 def test_malformed_edits_are_refused_with_the_format(reply: str, says: str) -> None:
     with pytest.raises(EditRejected, match=says):
         parse_edits(reply)
+
+
+@pytest.mark.parametrize(
+    ("path", "fits"), [("src/app.py", True), ("app.py", True), ("other.py", False), ("happ.py", False)]
+)
+def test_an_edit_for_another_file_is_refused(path: str, fits: bool) -> None:
+    reply = f"**app.py**\n```python\n{block(A, B)}```\n"
+    if fits:
+        assert parse_edits(reply, path) == parse_edits(reply)
+        return
+    with pytest.raises(EditRejected, match=f"An edit is for app.py; only {path} can be edited"):
+        parse_edits(reply, path)
+
+
+def test_a_heading_underlined_like_the_divider_is_text() -> None:
+    title = '    """Title\n    =====\n    """\n'
+    assert parse_edits(block(title, title.upper())) == (Edit(title, title.upper()),)
+
+
+def test_a_fence_around_one_side_alone_belongs_to_the_file() -> None:
+    text = "Run\n```\nold\n```\n"
+    assert apply_edits(text, parse_edits(block("```\nold\n```\n", "new\n")), language="text") == "Run\nnew\n"
 
 
 @pytest.mark.parametrize(
@@ -187,6 +215,58 @@ def test_an_empty_file_is_filled() -> None:
 def test_tabs_are_kept() -> None:
     text = "if a:\n\tif b:\n\t\tx = 1\n"
     assert apply_edits(text, [Edit("    x = 1\n", "    x = 2\n")]) == "if a:\n\tif b:\n\t\tx = 2\n"
+
+
+def test_spaces_for_tabs_become_tabs() -> None:
+    text = "class A:\n\tdef m(self):\n\t\tif self:\n\t\t\treturn 1\n\t\treturn 2\n"
+    search = "    def m(self):\n        if self:\n"
+    replace = "    def m(self):\n        for i in self:\n            print(i)\n        if self:\n"
+    assert apply_edits(text, [Edit(search, replace)]) == text.replace(
+        "\t\tif self:\n", "\t\tfor i in self:\n\t\t\tprint(i)\n\t\tif self:\n"
+    )
+
+
+LONG = "def f(a, b):\n    # first, the naïve sum — as ever\n    x = a + b\n    log(x)\n    y = x * 2\n    z = y - 1\n    return z\n"
+
+
+@pytest.mark.parametrize(
+    ("search", "replace", "expected"),
+    [
+        (LONG.replace("ïve sum — as", "ive sum - as"), LONG.replace("ïve sum — as", "ive sum - as").replace("- 1", "- 2"), LONG.replace("- 1", "- 2")),
+        (LONG.replace("    log(x)\n", ""), LONG.replace("    log(x)\n", "").replace("- 1", "- 2"), LONG.replace("- 1", "- 2")),
+        (LONG.replace("y = x * 2", "y = 2 * x"), LONG.replace("y = x * 2", "y = 3 * x"), LONG.replace("x * 2", "3 * x").replace("y = 3 * x", "y = 3 * x")),
+        (LONG.replace(" — as ever", " as ever"), LONG.replace(" — as ever", " as ever").replace("    return z", "    if z:\n        return z"), LONG.replace("    return z", "    if z:\n        return z")),
+        (LONG.replace("log(x)", "log( x )"), LONG.replace("log(x)", "log( x )").replace("x * 2", "x * 3"), LONG.replace("x * 2", "x * 3")),
+    ],
+    ids=["a misquoted comment", "a line left out", "the changed line misquoted", "an indentation changed", "a misquoted neighbour"],
+)  # fmt: skip
+def test_a_similar_block_keeps_what_the_edit_does_not_change(search: str, replace: str, expected: str) -> None:
+    assert apply_edits(LONG, [Edit(search, replace)]) == expected
+
+
+def test_a_similar_block_never_loses_a_line_that_the_edit_did_not_show() -> None:
+    search = LONG.replace("    log(x)\n", "")
+    with pytest.raises(EditRejected, match="fits nowhere"):
+        apply_edits(LONG, [Edit(search, search.replace("x = a + b\n    y = x * 2", "y = 2 * (a + b)"))])
+
+
+@pytest.mark.parametrize(
+    ("searches", "says"),
+    [
+        (["x = a\n    y = x\n"], "fits nowhere|fits 2 places"),
+        (["def f(a):\n    x = a\n", "    x = a\n    y = x\n    return y\n\n\ndef g(a):\n"], "Two edits change line 2"),
+        (["    x = a\n", "    x = a\n"], "fits 2 places"),
+    ],
+    ids=["shifted by hand", "overlapping", "once for each"],
+)
+def test_repeated_and_overlapping_blocks_are_refused(searches: list[str], says: str) -> None:
+    with pytest.raises(EditRejected, match=says):
+        apply_edits(TWICE, [Edit(search, "    pass\n") for search in searches])
+
+
+def test_the_second_of_two_edits_sees_the_file_and_not_the_first() -> None:
+    with pytest.raises(EditRejected, match="Edit 2 fits nowhere"):
+        apply_edits(TEXT, [Edit("import os\n", "import sys\n"), Edit("import sys\n", "import re\n")])
 
 
 LINES = st.sampled_from(["a = 1", "b = 2", "if a:", "    c = 3", "    d = 4", "", "print(a)", "e = '='"])

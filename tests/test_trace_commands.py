@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sample_run as sample
 
+from nightshift.domain import ExecResult
 from trace_collector import Trace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,6 +73,40 @@ def test_show_can_be_narrowed_to_a_span_and_a_kind(workspace: Path) -> None:
     assert "advice: Write the JSON file" in run(workspace, "show", PASSED).stdout
     assert "Do attempt-1/diagnose." not in run(workspace, "show", PASSED).stdout
     assert "Do attempt-1/diagnose." in run(workspace, "show", PASSED, "--full").stdout
+
+
+DETAILS: list[tuple[str, dict[str, Any], str]] = [
+    ("executed", {"what": "run", "result": ExecResult(("python3", "-c", "x y"), 2, "", "", 0.5)}, "ran python3 -c 'x y': exit code 2 after 0.5 s"),
+    ("executed", {"what": "run", "result": ExecResult(("a",), 137, "", "", 61, timed_out=True)}, "ran a: timed out after 1m01s"),
+    ("executed", {"what": "test", "result": sample.report(test_a="passed", test_b="failed")}, "ran 2 tests: 1 passed, 1 failed: exit code 0 after 0.5 s"),
+    ("effort", {"path": "a.py", "move": "candidate-1", "taken": True, "reason": "it is better"}, "a.py: candidate-1: it is better"),
+    ("effort", {"path": "a.py", "move": "repair-1", "taken": False, "reason": "settled"}, "not asked  a.py: repair-1: settled"),
+    ("splice", {"path": "a.py", "base": "candidate-1", "donor": "candidate-2", "names": ["f"], "kept": False}, "a.py: candidate-1 with f of candidate-2: no better"),
+    ("splice", {"path": "a.py", "base": "candidate-1", "donor": "candidate-2", "names": ["f"], "kept": True}, "splice  a.py: candidate-1 with f of candidate-2"),
+    ("trust", {"key": "trials", "tests": [{"node": "t", "doubts": []}]}, "1 test tried, none in doubt"),
+    ("trust", {"key": "trials", "tests": [{"node": "t", "doubts": ["flaky"]}]}, "! 1 test in doubt; the report says why"),
+    ("selected", {"key": "race", "path": "a.py", "chosen": None, "considered": ["candidate-2"], "reason": "all came"}, "race for a.py: came candidate-2; all came"),
+    ("asked", {"role": "builder", "endpoint": "http://h", "model": "m", "attempt": 2}, "builder at http://h (m), try 2"),
+    ("server", {"event": "started", "model": "m", "url": "http://h", "restarts": 0}, "started m at http://h, restarts: 0"),
+    ("policy", {"path": "a.py", "allowed": True, "reason": "planned"}, "may touch a.py: planned"),
+    ("learned", {"lessons": []}, "no lesson"),
+]  # fmt: skip
+
+
+def test_every_kind_of_record_is_shown_in_words_and_never_as_raw_json(tmp_path: Path) -> None:
+    with Trace.create(sample.run_dir(tmp_path), "r") as trace:
+        for kind, fields, _ in DETAILS:
+            trace.record(kind, "", **fields)
+    lines = run(tmp_path, "show").stdout.splitlines()
+    assert [line.strip() for line in lines[1::2]] == [words for _, _, words in DETAILS]
+    assert run(tmp_path, "tail", "-n", str(len(DETAILS))).stdout.splitlines() == lines
+
+
+def test_a_span_or_kind_without_records_says_so_and_an_unknown_kind_names_the_known_ones(workspace: Path) -> None:
+    none = run(workspace, "show", PASSED, "--span", "attempt-9", "--kind", "verdict")
+    assert (none.stdout, none.stderr) == ("", "no records of kind 'verdict' and span 'attempt-9' in this run\n")
+    unknown = run(workspace, "show", PASSED, "--kind", "verdicts", code=2).stderr
+    assert "--kind verdicts: there is no such kind; known ones: accepted, asked" in unknown
 
 
 def test_stats_count_calls_tokens_candidates_repairs_and_faults(workspace: Path) -> None:
@@ -153,15 +187,13 @@ def test_tail_shows_the_end_and_follows_a_live_run(tmp_path: Path) -> None:
         for number in range(5):
             trace.record("guard", "", rule="old", reason=str(number))
 
-        def go_on() -> None:
-            time.sleep(0.3)
+        command = [sys.executable, "trace_collector.py", "tail", str(folder), "-f", "-n", "2", "--json"]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as following:
+            assert following.stdout
+            lines = [following.stdout.readline() for _ in range(2)]
             trace.record("guard", "", rule="new", reason="live")
             sample.finish(trace, "failed", "no_progress", 1)
-
-        writer = threading.Thread(target=go_on)
-        writer.start()
-        told = [json.loads(line) for line in run(tmp_path, "tail", "-f", "-n", "2", "--json").stdout.splitlines()]
-        writer.join()
+            told = [json.loads(line) for line in [*lines, *following.stdout]]
     assert [record.get("reason") for record in told[:3]] == ["3", "4", "live"]
     assert told[-1]["kind"] == "run_finished"
     assert len(run(tmp_path, "tail", "--json", "-n", "1").stdout.splitlines()) == 1

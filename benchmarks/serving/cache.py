@@ -17,7 +17,7 @@ from benchmarks.tiny_model import llama_server
 from nightshift.domain import Message, SamplingParams, Usage
 from nightshift.llm.discovery.probe import probe
 from nightshift.llm.scheduling.pool import Pool
-from nightshift.llm.switches import Layout
+from nightshift.switches import Layout
 
 REPLY = SamplingParams(1.0, max_tokens=16)
 

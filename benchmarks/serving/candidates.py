@@ -11,7 +11,7 @@ from benchmarks.serving.bare_client import relay, send
 from benchmarks.serving.demo_calls import Waves
 from benchmarks.serving.lab import SLOTS, Lab, bytes_of, pool_of
 from nightshift.domain import Message, Request, SamplingParams
-from nightshift.llm.switches import Layout
+from nightshift.switches import Layout
 
 TOKENS = 200
 UNEQUAL_TOKENS = (100, 200, 300, 400)

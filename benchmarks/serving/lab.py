@@ -13,7 +13,7 @@ from nightshift.domain import ROLES, Message, Request, SamplingParams
 from nightshift.errors import ModelServerError
 from nightshift.llm.endpoint import Endpoint, Target
 from nightshift.llm.scheduling.pool import Pool
-from nightshift.llm.switches import Layout, Switches
+from nightshift.switches import Layout, Switches
 
 SLOTS = 4
 CONTEXT = 65_536

@@ -91,17 +91,17 @@ def _on_cpu(target: Target, model: Model) -> Finding:
     )
 
 
-def of_memory(memory: Memory, context: int, here: frozenset[str]) -> Iterator[Finding]:
-    """The two largest well-known coding models that fit, and how to get them; `here` are the models there are."""
+def of_memory(memory: Memory, context: int) -> Iterator[Finding]:
+    """The two largest well-known coding models that fit, and how to get them."""
     if not memory.usable:
         return
-    models = fitting(memory.usable, context)
+    models = fitting(memory.usable, context)[:2]
     if not models:
         yield Finding("warning", f"{memory} here: no well-known coding model fits with {context} tokens of context")
-    for model in models[:2]:
-        what = f"{memory} here: {model.ollama} ({model.gigabytes:g} GB) fits with {context} tokens of context"
-        there = {model.ollama, f"{model.ollama}:latest"} & here
-        yield Finding("ok", f"{what}; it is here" if there else what, "" if there else f"{model.commands} ({SOURCE})")
+        return
+    names = " or ".join(f"{model.ollama} ({model.gigabytes:g} GB)" for model in models)
+    way_out = f"{'; '.join(model.commands for model in models)} ({SOURCE})"
+    yield Finding("ok", f"{memory} here: {names} fits with {context} tokens of context", way_out)
 
 
 def of_probe(target: Target, completion: Completion, profile: Profile) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from nightshift.llm.profiles import Profiles
 from nightshift.llm.routing import RoleTarget, routes
 from nightshift.llm.scheduling.pool import Pool
 from nightshift.llm.scheduling.sending import Gate
-from nightshift.llm.switches import Switches
+from nightshift.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)

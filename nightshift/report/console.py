@@ -14,13 +14,14 @@ from typing import Any, TextIO
 from nightshift.domain import Diagnosis, Plan, Verdict
 from nightshift.records import Record, attempt_number, proof_of, value_of
 from nightshift.report.cache import CacheUse, cache_use_of_call
-from nightshift.report.text import counted, duration, fitted, one_line, printable
+from nightshift.report.text import asker, counted, duration, fitted, one_line, printable
 
 Fields = Mapping[str, Any]
 
 PLAIN_COLUMNS = 160
 """Where lines are cut when no terminal says how wide it is."""
 OWN_CHECKS = "passed its own checks only: no user check took part"
+NOTHING_BUILT = "nothing was built: every --verify command succeeded at the start; give one that fails before the work"
 
 _COLOURS = {"✓": "\x1b[32m", "✗": "\x1b[31m", "!": "\x1b[33m"}
 _RESET = "\x1b[0m"
@@ -94,8 +95,12 @@ def final_line(fields: Fields, verdict: Verdict | None) -> str:
         own = verdict is not None and proof_of(verdict.results) == "self"
         where = f", in {one_line(str(fields['workspace']))}" if fields.get("workspace") else ""
         apart = f"; {counted(len(verdict.quarantined), 'test')} took no part" if verdict and verdict.quarantined else ""
+        if fields.get("exit_reason") == "already_green":
+            return f"✓ passed in {seconds}{where}: {NOTHING_BUILT}"
         return f"✓ passed in {seconds}{where}" + (f" ({OWN_CHECKS})" if own else "") + apart
     message = one_line(str(fields.get("message") or ""))
+    if fields.get("status") == "planned":
+        return _tame(f"✓ planned in {seconds}: {message}; save it, edit it and run it with --plan FILE")
     ending = f"✗ {fields.get('status')} after {seconds} ({fields.get('exit_reason')})"
     return _tame(f"{ending}: {message}" if message else ending)
 
@@ -176,7 +181,26 @@ def _evaluation(record: Record) -> Iterator[str]:
     yield f"  {'✗' if failed else '✓'} {name} {said}{tests}"
 
 
+def _effort(record: Record) -> Iterator[str]:
+    if not record.fields.get("taken"):
+        yield f"  not asked  {_get(record, 'path')}: {_get(record, 'move')}: {_get(record, 'reason')}"
+
+
+def _splice(record: Record) -> Iterator[str]:
+    if record.fields.get("kept"):
+        taken = one_line(", ".join(map(str, record.fields.get("names") or ())))
+        yield f"  splice  {_get(record, 'path')}: {_get(record, 'base')} with {taken} of {_get(record, 'donor')}"
+
+
+def _trust(record: Record) -> Iterator[str]:
+    doubted = [test for test in record.fields.get("tests") or () if test.get("doubts")]
+    if doubted:
+        yield f"  ! {counted(len(doubted), 'test')} in doubt; the report says why"
+
+
 def _selected(record: Record) -> Iterator[str]:
+    if record.fields.get("key") == "race":
+        return
     chosen = record.fields.get("chosen")
     of = len(record.fields.get("considered") or ())
     what = f"{one_line(str(chosen))} of {of}" if chosen else f"none of {of}"
@@ -219,7 +243,9 @@ def _repair(record: Record) -> Iterator[str]:
 
 
 def _guard(record: Record) -> Iterator[str]:
-    yield f"  ! {_get(record, 'rule')}: {_get(record, 'action')}: {_get(record, 'reason')}"
+    reply = record.fields.get("rule") == "reply"
+    what = f"reply of {asker(record.span)}" if reply else _get(record, "rule")
+    yield f"  ! {what}: {_get(record, 'action')}: {_get(record, 'reason')}"
 
 
 def _policy(record: Record) -> Iterator[str]:
@@ -229,7 +255,8 @@ def _policy(record: Record) -> Iterator[str]:
 
 def _fault(record: Record) -> Iterator[str]:
     where = f"{record.fields.get('role') or 'server'} at {_get(record, 'endpoint')}"
-    yield f"  ! {where}, try {_get(record, 'attempt')}: {_get(record, 'fault')}: {_get(record, 'message')}"
+    attempt = f", try {_get(record, 'attempt')}" if record.fields.get("attempt") else ""
+    yield f"  ! {where}{attempt}: {_get(record, 'fault')}: {_get(record, 'message')}"
 
 
 def _delivered(record: Record) -> Iterator[str]:
@@ -275,7 +302,10 @@ _TELLERS: dict[str, Callable[[Record], Iterator[str]]] = {
     "verdict": _verdict,
     "diagnosis": _diagnosis,
     "cascade": _cascade,
+    "effort": _effort,
     "repair": _repair,
+    "splice": _splice,
+    "trust": _trust,
     "guard": _guard,
     "policy": _policy,
     "fault": _fault,

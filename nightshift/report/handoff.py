@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nightshift.domain import Attempt, CriterionResult, TestReport
+from nightshift.domain import EXIT_CODES, Attempt, CriterionResult, TestReport
 from nightshift.evidence import describe_check, of_test
 from nightshift.prompting import fenced, tail
 from nightshift.records import (
@@ -16,10 +17,13 @@ from nightshift.records import (
     attempts_of,
     criteria_of,
     deciding_verdict,
+    elapsed_of,
     of_kind,
     outcome_of,
+    selections,
     settled,
     started_with,
+    usage_of,
 )
 from nightshift.report.text import counted, one_line, printable
 
@@ -32,6 +36,14 @@ def handoff_of(records: Sequence[Record]) -> str:
     return "\n".join(line for section in _SECTIONS for line in section(records)).rstrip() + "\n"
 
 
+def can_go_on(records: Sequence[Record]) -> bool:
+    """Whether the run was stopped rather than finished, so that nothing but `continue_command` is needed."""
+    outcome, in_place = outcome_of(records), started_with(records).get("overrides", {}).get("workspace.in_place")
+    stopped = outcome is not None and outcome.fields.get("status") in ("interrupted", "limit")
+    unserved = outcome is not None and outcome.fields.get("exit_code") == EXIT_CODES["endpoint_unreachable"]
+    return (stopped or unserved) and not in_place
+
+
 def continue_command(records: Sequence[Record]) -> str:
     """The command that goes on where this run stopped; with room to go on, when it used up what it had."""
     started, outcome = started_with(records), outcome_of(records)
@@ -41,9 +53,15 @@ def continue_command(records: Sequence[Record]) -> str:
     if reason == "no_progress":
         # A replay would stop at the same place: the task or the plan has to change.
         return f"{program} --dry-run {shlex.quote(one_line(started.get('task', {}).get('prompt', '')))} > plan.json"
-    more = _DOUBLED.get(str(reason))
-    room = f" {more[0]} {2 * _setting(started, more[1]):g}" if more else ""
+    room = _room(records, started, str(reason)) if str(reason) in _MORE else ""
     return f"{program} --resume {records[0].run if records else 'RUN'}{room}"
+
+
+def _room(records: Sequence[Record], started: Mapping[str, Any], reason: str) -> str:
+    """Twice the budget, and in any case more than was spent: the last reply may have overdrawn it far."""
+    flag, key, spent = _MORE[reason]
+    limit = _setting(started, key)
+    return f" {flag} {math.ceil(limit + max(limit, spent(records)))}"
 
 
 def _setting(started: Mapping[str, Any], key: str) -> float:
@@ -54,13 +72,20 @@ def _setting(started: Mapping[str, Any], key: str) -> float:
 
 
 ORCHESTRATOR = Path(__file__).resolve().parents[2] / "orchestrator.py"
-_DOUBLED = {
-    "attempts_exhausted": ("--attempts", "attempts"),
-    "budget_calls": ("--max-calls", "limits.calls"),
-    "budget_tokens": ("--max-tokens", "limits.tokens"),
-    "budget_minutes": ("--max-minutes", "limits.minutes"),
+
+
+def _tokens(records: Sequence[Record]) -> int:
+    usage = usage_of(records)
+    return usage.prompt_tokens + usage.completion_tokens
+
+
+_MORE: dict[str, tuple[str, str, Callable[[Sequence[Record]], float]]] = {
+    "attempts_exhausted": ("--attempts", "attempts", lambda records: 0),
+    "budget_calls": ("--max-calls", "limits.calls", lambda records: usage_of(records).calls),
+    "budget_tokens": ("--max-tokens", "limits.tokens", _tokens),
+    "budget_minutes": ("--max-minutes", "limits.minutes", lambda records: elapsed_of(records) / 60),
 }
-"""Exit reason -> the flag that gives more room, and the setting it had."""
+"""Exit reason -> the flag that gives more room, the setting it had, and what was spent of it."""
 
 
 def _head(records: Sequence[Record]) -> Iterator[str]:
@@ -128,7 +153,7 @@ def _tried(records: Sequence[Record]) -> Iterator[str]:
         yield from _attempt(attempt)
         own = [record for record in told if attempt_number(record) == attempt.number]
         yield f"- {counted(len(of_kind(own, 'evaluation')), 'candidate')} evaluated"
-        yield from (f"- {_choice(record)}" for record in of_kind(own, "selected"))
+        yield from (f"- {_choice(record)}" for record in selections(own))
         yield from (f"- repair of `{_field(r, 'path')}`: {_field(r, 'outcome')}" for r in of_kind(own, "repair"))
         yield ""
     for record in of_kind(told, "fault"):

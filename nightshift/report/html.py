@@ -14,9 +14,11 @@ from nightshift.records import (
     attempts_of,
     criteria_of,
     deciding_verdict,
+    doubted_tests,
     of_kind,
     outcome_of,
     plan_of,
+    selections,
     settled,
     started_with,
 )
@@ -113,6 +115,9 @@ def _plan(records: Sequence[Record]) -> Iterator[str]:
     if pools:
         rows_of_pools = ((f.get("path"), f.get("samples"), f.get("tests")) for f in pools)
         yield table(("tests from the specification", "samples", "accepted tests"), rows_of_pools)
+    if doubted := doubted_tests(records):
+        rows_of_doubts = ((t.get("node"), t.get("score"), "; ".join(t.get("doubts") or ())) for t in doubted)
+        yield table(("test in doubt", "trust", "because"), rows_of_doubts)
     for record in of_kind(settled(records), "planned"):
         yield from (tag("p", f"refused plan: {reason}", "soft") for reason in record.fields.get("refusals") or ())
 
@@ -137,12 +142,19 @@ def _step(path: str, records: Sequence[Record]) -> Iterator[str]:
     """The matrix of one file: a column for each candidate, a row for each test."""
     evaluations = [record.fields for record in of_kind(records, "evaluation")]
     yield Markup(f"<h3 class='mono'>{escaped(path)}</h3>")
-    for record in of_kind(records, "selected"):
+    for record in selections(records):
         yield tag("p", f"chosen: {record.fields.get('chosen')}: {record.fields.get('reason')}")
         scores = record.fields.get("scores") or {}
         yield table(("candidate", "score"), ((label, ", ".join(map(str, s))) for label, s in scores.items()))
     for record in of_kind(records, "repair"):
-        yield tag("p", f"repair: {record.fields.get('outcome')}: {record.fields.get('detail')}")
+        yield tag("p", f"repair: {record.fields.get('outcome')}: {record.fields.get('detail', '')}")
+    for record in of_kind(records, "splice"):
+        names, kept = ", ".join(map(str, record.fields.get("names") or ())), record.fields.get("kept")
+        made = f"{record.fields.get('base')} with {names} of {record.fields.get('donor')}"
+        yield tag("p", f"splice: {made}: {'kept' if kept else 'no better'}")
+    for record in of_kind(records, "effort"):
+        taken = "asked" if record.fields.get("taken") else "not asked"
+        yield tag("p", f"{record.fields.get('move')}: {taken}: {record.fields.get('reason')}", "soft")
     if not evaluations:
         return
     rungs = dict.fromkeys(rung["name"] for fields in evaluations for rung in fields.get("rungs") or ())

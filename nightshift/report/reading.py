@@ -23,6 +23,7 @@ from nightshift.records import (
     stream_trace,
 )
 from nightshift.report.console import describe
+from nightshift.report.details import detail_of
 from nightshift.report.text import one_line, printable
 
 TAIL_BYTES = 1 << 18
@@ -50,7 +51,7 @@ def summary_of(run_dir: Path) -> dict[str, Any]:
 def lines_of(record: Record, *, full: bool = False) -> list[str]:
     """A record as text: what it says, or with `full` every field of it."""
     head = f"{record.seq:>5} {record.time[11:19]} {one_line(record.kind):<12} {one_line(record.span)}".rstrip()
-    said = list(_outline(record.fields)) if full else describe(record) or [_gist(record)]
+    said = list(_outline(record.fields)) if full else describe(record) or [detail_of(record) or _gist(record)]
     return [head, *(f"      {line}" for line in said if line)]
 
 

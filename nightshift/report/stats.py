@@ -13,6 +13,7 @@ from nightshift.records import (
     elapsed_of,
     of_kind,
     outcome_of,
+    selections,
     settled,
     usage_of,
 )
@@ -25,7 +26,7 @@ def stats_of(records: Sequence[Record]) -> dict[str, Any]:
     told = settled(records)
     calls = of_kind(told, "call")
     outcome = outcome_of(told)
-    chosen = [r.fields for r in of_kind(told, "selected") if r.fields.get("chosen")]
+    chosen = [r.fields for r in selections(told) if r.fields.get("chosen")]
     return {
         "status": outcome.fields.get("status") if outcome else "unfinished",
         "exit_reason": outcome.fields.get("exit_reason") if outcome else None,

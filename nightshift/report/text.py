@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _STEERING = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -38,6 +39,22 @@ def duration(seconds: float) -> str:
 
 def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def asker(span: str) -> str:
+    """Who asked the question of that span, about which file, for the how manieth time.
+
+    >>> asker("attempt-1/build/shop/cart.py/repair-2/retry-1")
+    'repairer, shop/cart.py, repair-2, retry 1'
+    """
+    where, _, retry = span.partition("/retry-")
+    found = re.search(r"(?:^|/)(build|tests|plan|diagnose|explore)(?:/|$)(?:(.+)/)?(.*)$", where)
+    step, path, label = found.groups() if found else ("", "", where)
+    role = "repairer" if label.startswith("repair") else _ASKERS.get(step, "")
+    return one_line(", ".join(part for part in (role, path, label, retry and f"retry {retry}") if part))
+
+
+_ASKERS = {"build": "builder", "tests": "tester", "plan": "planner", "diagnose": "analyst", "explore": "explorer"}
 
 
 def _harmless(char: str) -> bool:

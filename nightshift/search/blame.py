@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from nightshift.checks import base_node
 from nightshift.domain import Culprit, Diagnosis, Plan, TestsCheck, Verdict
 from nightshift.evidence import of_verdict
 from nightshift.prompting import fenced, head
+from nightshift.search.trials import trust_of
+from nightshift.search.trust import DOUBTED, TRUSTED, Trust
 from nightshift.search.work import Work
 from nightshift.source.graph import import_graph
 
@@ -38,6 +41,57 @@ def suspects(work: Work, verdict: Verdict) -> dict[str, str]:
     }
     own = [r.criterion for r in verdict.results if not r.passed and not r.criterion.trusted]
     return files | {f"criterion {c.id}": "criterion" for c in own if not isinstance(c.check, TestsCheck)}
+
+
+def weighed(diagnosis: Diagnosis, work: Work, verdict: Verdict) -> tuple[Diagnosis, str]:
+    """The diagnosis with the blame that trust in the failing tests allows, and why it was changed; else as it is.
+
+    Execution outranks the analyst: tests that have earned trust are not to blame, and where nothing fails but tests
+    that are doubted, the specification is asked again before the source is bent to them.
+    """
+    trust, failing = trust_of(work), _failing_generated(work, verdict)
+    cleared = [c for c in diagnosis.culprits if c.blame == "test" and _all_trusted(c.path, failing, trust)]
+    if cleared:
+        left = tuple(c for c in diagnosis.culprits if c not in cleared)
+        names = ", ".join(c.path for c in cleared)
+        culprits = left or without_analyst(work, verdict, diagnosis.advice).culprits
+        return replace(diagnosis, culprits=culprits), f"the failing tests of {names} have earned trust"
+    if failing and not _others_fail(verdict, failing) and all(trust[node].score < DOUBTED for node in failing):
+        files = sorted({node.split("::")[0] for node in failing} - work.reopened.keys())
+        if files and all(c.blame == "source" for c in diagnosis.culprits):
+            why = "; ".join(f"{node}: {', '.join(trust[node].doubts)}" for node in sorted(failing))
+            doubted = tuple(Culprit(path, why, "test") for path in files)
+            return replace(diagnosis, culprits=doubted), "nothing fails but tests that are doubted"
+    return diagnosis, ""
+
+
+def said_of_tests(work: Work, verdict: Verdict) -> str:
+    """What running candidates and mutants showed of each failing generated test, for the analyst."""
+    trust = trust_of(work)
+    lines = [
+        f"- {node}: {t.passed} of {t.tried} candidates pass it; {'; '.join(t.doubts) or 'nothing speaks against it'}"
+        for node in sorted(_failing_generated(work, verdict))
+        if (t := trust[node]).tried
+    ]
+    return "\n".join(["What candidates show of the failing tests:", *lines]) if lines else ""
+
+
+def _failing_generated(work: Work, verdict: Verdict) -> frozenset[str]:
+    failed = {base_node(r.node) for r in verdict.report.failures} if verdict.report else set()
+    return work.accepted.nodes & failed
+
+
+def _others_fail(verdict: Verdict, failing: frozenset[str]) -> bool:
+    """Something fails that is no generated test: a command, a script, a test of the user's, a collection."""
+    report = verdict.report
+    commands = any(not r.passed and not isinstance(r.criterion.check, TestsCheck) for r in verdict.results)
+    tests = report is not None and any(base_node(r.node) not in failing for r in report.failures)
+    return commands or tests or bool(report and report.collection_errors)
+
+
+def _all_trusted(path: str, failing: frozenset[str], trust: Mapping[str, Trust]) -> bool:
+    own = [node for node in failing if node.startswith(f"{path}::")]
+    return bool(own) and all(trust[node].score >= TRUSTED for node in own)
 
 
 def without_analyst(work: Work, verdict: Verdict, why: str) -> Diagnosis:

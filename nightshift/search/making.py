@@ -7,11 +7,14 @@ from dataclasses import replace
 
 from nightshift.domain import Candidate, Criterion, Diagnosis, Evaluation, Step, TestsCheck, Verdict
 from nightshift.prompting import fenced
+from nightshift.search.asking import concurrently
 from nightshift.search.blame import evidence_for
-from nightshift.search.build import Brief, build_step, concurrently
+from nightshift.search.brief import Brief
+from nightshift.search.build import Built, build_step
 from nightshift.search.evaluate import Bench, runnable_tests
 from nightshift.search.testing import rewrite_test
 from nightshift.search.work import Work, Workshop, modules_for, write_checked
+from nightshift.source.fixes import missing_packages
 from nightshift.source.graph import affected, import_graph, topological
 from nightshift.source.interfaces import changed_names, interface_of, render
 
@@ -21,6 +24,7 @@ REOPENINGS = 2
 
 async def build_all(work: Work, shop: Workshop, span: str) -> tuple[Work, tuple[str, ...]]:
     """Every step that is not a test, in layers: the steps of one layer do not depend on each other."""
+    work = _with_packages(work, shop, span)
     steps = {step.path: step for step in work.plan.steps if step.kind != "test"}
     edges = {path: [d for d in step.depends_on if d in steps] for path, step in steps.items()}
     unfinished = frozenset(steps)
@@ -28,9 +32,9 @@ async def build_all(work: Work, shop: Workshop, span: str) -> tuple[Work, tuple[
     for layer in topological(list(steps), edges):
         made = await concurrently([_make(work, shop, steps[path], span, unfinished) for path in layer])
         unfinished -= frozenset(layer)
-        for path, evaluation in zip(layer, made, strict=True):
-            if evaluation is not None:
-                work = _with_winner(work, shop, evaluation)
+        for path, result in zip(layer, made, strict=True):
+            if result is not None:
+                work = _with_winner(work.hearing(result.outcomes), shop, result.chosen)
                 built.append(path)
     return work, tuple(built)
 
@@ -64,12 +68,12 @@ async def rebuild(
             evidence_for(path, verdict, work),
             advice[path],
         )
-        evaluation = await _build(work, shop, brief, old, failing)
+        result = await _build(work, shop, brief, old, failing)
         done.append(path)
         work = work.reopening(path)
-        if evaluation is None or evaluation.candidate.origin == "kept":
+        if result is None or result.chosen.candidate.origin == "kept":
             continue
-        work = _with_winner(work, shop, evaluation)
+        work = _with_winner(work.hearing(result.outcomes), shop, result.chosen)
         for dependent, why in _followers(work, path, old):
             if dependent not in done:
                 advice.setdefault(dependent, why)
@@ -78,15 +82,25 @@ async def rebuild(
     return work, tuple(done)
 
 
-async def _make(work: Work, shop: Workshop, step: Step, span: str, unfinished: frozenset[str]) -> Evaluation | None:
+def _with_packages(work: Work, shop: Workshop, span: str) -> Work:
+    """With the empty `__init__.py` files that the plan implies and does not name."""
+    sources = [step.path for step in work.plan.steps if step.kind == "source"]
+    for path in missing_packages(sources, work.tree.texts):
+        shop.recorder.record(
+            "repair", f"{span}/{path}", path=path, outcome="missing-package", detail="the plan implies it"
+        )
+        shop.save({path: ""}, f"{path}: makes its folder a package")
+        work = replace(work, tree=work.tree.with_text(path, ""))
+    return work
+
+
+async def _make(work: Work, shop: Workshop, step: Step, span: str, unfinished: frozenset[str]) -> Built | None:
     present = work.tree.texts.get(step.path, "")
     brief = Brief(work.task, work.plan, step, f"{span}/build/{step.path}", modules_for(work, step), present)
     return await build_step(brief, _bench(work, shop, step, unfinished), shop.crew, shop.effort, shop.recorder)
 
 
-async def _build(
-    work: Work, shop: Workshop, brief: Brief, old: str, failing: tuple[Criterion, ...]
-) -> Evaluation | None:
+async def _build(work: Work, shop: Workshop, brief: Brief, old: str, failing: tuple[Criterion, ...]) -> Built | None:
     bench = replace(_bench(work, shop, brief.step, frozenset()), criteria=failing)
     kept = Candidate(brief.step.path, old, "kept", "kept") if old else None
     return await build_step(brief, bench, shop.crew, shop.effort, shop.recorder, kept)

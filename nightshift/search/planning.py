@@ -55,20 +55,22 @@ async def make_plan(
     limits: ExecLimits,
     *,
     given: Plan | None = None,
+    span: str = "plan",
+    refusals: tuple[str, ...] = (),
 ) -> tuple[Plan, Sandbox]:
     """The accepted plan with the user's criteria in it, and a sandbox that holds its packages.
 
     A plan given by the user is not asked for, only checked; raises ConfigError with the reasons against it.
+    `refusals` say what was wrong with the plans before.
     """
     if given is not None:
         return await asyncio.to_thread(_checked, given, task, ground, recorder, open_box, limits)
-    refusals: tuple[str, ...] = ()
     for ask in range(1, ASKS + 1):
         plan: Plan | None = None
         try:
             plan = await planner.plan(
                 task,
-                f"plan/ask-{ask}",
+                f"{span}/ask-{ask}",
                 context=ground.context,
                 importable=ground.importable,
                 lessons=ground.lessons,
@@ -79,16 +81,16 @@ async def make_plan(
             refusals = error.args
             recorder.record(
                 "planned",
-                "plan",
+                span,
                 ask=ask,
                 plan=as_json(plan) if plan else None,
                 refusals=list(refusals),
                 accepted=False,
             )
             continue
-        recorder.record("planned", "plan", ask=ask, plan=as_json(proved), refusals=[], accepted=True)
+        recorder.record("planned", span, ask=ask, plan=as_json(proved), refusals=[], accepted=True)
         return proved, sandbox
-    return await asyncio.to_thread(_degraded, task, ground, recorder, open_box, limits)
+    return await asyncio.to_thread(_degraded, task, ground, recorder, open_box, limits, span)
 
 
 def _checked(
@@ -120,14 +122,14 @@ def _others(plan: Plan, step: Step, ground: Ground) -> set[str]:
 
 
 def _degraded(
-    task: Task, ground: Ground, recorder: Recorder, open_box: OpenBox, limits: ExecLimits
+    task: Task, ground: Ground, recorder: Recorder, open_box: OpenBox, limits: ExecLimits, span: str
 ) -> tuple[Plan, Sandbox]:
     """No valid plan came: the whole task as one file. With user commands it can still be proved by them."""
     sandbox = open_box(())
     plan = degraded_plan(task)
     if task.verify:
         plan, _ = prove_criteria(replace(plan, criteria=_trusted(task, ground, plan)), ground.tree, sandbox, limits)
-    recorder.record("planned", "plan", ask=ASKS + 1, plan=as_json(plan), refusals=[], accepted=True)
+    recorder.record("planned", span, ask=ASKS + 1, plan=as_json(plan), refusals=[], accepted=True)
     return plan, sandbox
 
 

@@ -9,7 +9,6 @@ agreement; it is the simpler of the two.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,10 +33,14 @@ class Selection:
 
 def select(evaluations: Sequence[Evaluation], user_tests: frozenset[str] = frozenset()) -> Selection:
     """Chooses among at least one evaluation; among equals the first."""
-    weights = _weights(evaluations)
-    scores = tuple(_score(evaluation, weights, user_tests) for evaluation in evaluations)
+    scores = scores_of(evaluations, user_tests)
     best = max(range(len(evaluations)), key=lambda i: scores[i])
     return Selection(evaluations[best], scores, _reason(best, evaluations, scores))
+
+
+def scores_of(evaluations: Sequence[Evaluation], user_tests: frozenset[str] = frozenset()) -> tuple[Score, ...]:
+    weights = _weights(evaluations)
+    return tuple(_score(evaluation, weights, user_tests) for evaluation in evaluations)
 
 
 def rivals(evaluations: Sequence[Evaluation]) -> frozenset[tuple[str, str]]:
@@ -56,13 +59,6 @@ def rivals(evaluations: Sequence[Evaluation]) -> frozenset[tuple[str, str]]:
 
 def _subject(node: str) -> str:
     return re.sub(r"_\d+$", "", base_node(node))
-
-
-def fingerprint(text: str) -> str:
-    try:
-        return ast.dump(ast.parse(text))
-    except (SyntaxError, ValueError):
-        return text
 
 
 def _weights(evaluations: Sequence[Evaluation]) -> dict[str, float]:

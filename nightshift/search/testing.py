@@ -13,23 +13,25 @@ from nightshift.domain import Culprit, Plan, Quarantined, Step, TestsCheck, Verd
 from nightshift.errors import ReplyRejected
 from nightshift.policy import TEST_BLAME
 from nightshift.prompting import fenced, head
-from nightshift.search.build import concurrently
+from nightshift.search.asking import concurrently
+from nightshift.search.trials import trust_of
+from nightshift.search.trust import TRUSTED
 from nightshift.search.work import Work, Workshop, write_checked
 from nightshift.source.tests_pool import drop_tests, test_names
 
 
-async def write_tests(work: Work, shop: Workshop) -> Work:
+async def write_tests(work: Work, shop: Workshop, span: str = "") -> Work:
     """The tests of every test step, sampled from the specification, accepted on stubs and frozen."""
     steps = [step for step in work.plan.steps if step.kind == "test"]
-    sampled = await concurrently([_sampled(work, shop, step, "sample") for step in steps])
+    sampled = await concurrently([_sampled(work, shop, step, "sample", span=span) for step in steps])
     samples = {step.path: texts for step, texts in zip(steps, sampled, strict=True)}
     accepted = await _accepted(work, shop, samples)
     for step in steps:
         # One more sample, told what the first ones lack: a criterion without a trusted test cannot pass.
         if lacking := _lacking(step, work.plan, accepted):
-            samples[step.path] += await _sampled(work, shop, step, "again", notes=lacking, count=1)
+            samples[step.path] += await _sampled(work, shop, step, "again", notes=lacking, count=1, span=span)
             accepted = await _accepted(work, shop, samples)
-    _record_accepted(shop, samples, accepted)
+    _record_accepted(shop, samples, accepted, f"{span}/tests" if span else "tests")
     if accepted.texts:
         write_checked(work, shop, accepted.texts, "Tests from the specification", "tester")
     return replace(work, accepted=accepted, plan=bind(work.plan, accepted))
@@ -38,7 +40,7 @@ async def write_tests(work: Work, shop: Workshop) -> Work:
 async def rewrite_test(work: Work, shop: Workshop, culprit: Culprit, verdict: Verdict, span: str) -> Work:
     """Tests that are to blame are sampled anew from the specification, once a file, without sight of the source.
 
-    Tests that pass stay, and so do those that most samples hold; the other failing ones are quarantined, by name and
+    Tests that pass stay, and so do those that have earned trust; the other failing ones are quarantined, by name and
     with the reason, as long as every criterion keeps a test.
     """
     if work.reopened.get(culprit.path, 0) >= 1:
@@ -49,9 +51,11 @@ async def rewrite_test(work: Work, shop: Workshop, culprit: Culprit, verdict: Ve
     work = work.reopening(step.path)
     results = verdict.report.results if verdict.report else ()
     failing = {base_node(r.node) for r in results if r.outcome != "passed"} & work.accepted.nodes
-    doomed = {n.partition("::")[2] for n in failing if n.startswith(step.path + "::") and not _by_most(n, work)}
+    trust = trust_of(work)
+    own = {n for n in failing if n.startswith(step.path + "::")}
+    doomed = {n.partition("::")[2] for n in own if trust[n].score < TRUSTED}
     if not doomed:
-        reason = "most samples of the specification hold the failing tests, so the blame does not count"
+        reason = "the failing tests have earned trust, so the blame does not count"
         shop.recorder.record("guard", span, rule="test-rewrite", action=f"{step.path} stays", reason=reason)
         return work
     kept = drop_tests(old, doomed)
@@ -76,11 +80,6 @@ def _with_rewritten(work: Work, shop: Workshop, step: Step, new: Accepted, gone:
     shop.recorder.record("repair", f"{span}/tests", path=step.path, outcome="test rewritten", detail=detail)
     write_checked(work, shop, new.texts, f"{step.path}: rewritten, it was to blame", TEST_BLAME)
     return replace(work, accepted=accepted, plan=plan)
-
-
-def _by_most(node: str, work: Work) -> bool:
-    """Most of the samples hold this very test: one word of an analyst does not weigh against them."""
-    return 2 * work.accepted.support.get(node, 0) > work.accepted.samples.get(node.split("::")[0], 0)
 
 
 def _what_is_wrong(old: str, culprit: Culprit) -> str:
@@ -131,9 +130,9 @@ async def _accepted(work: Work, shop: Workshop, samples: Mapping[str, list[str]]
     return await asyncio.to_thread(accept_tests, work.plan, samples, work.tree, shop.sandbox, shop.limits)
 
 
-def _record_accepted(shop: Workshop, samples: Mapping[str, list[str]], accepted: Accepted) -> None:
+def _record_accepted(shop: Workshop, samples: Mapping[str, list[str]], accepted: Accepted, span: str) -> None:
     counts = Counter(node.split("::")[0] for node in accepted.nodes)
     for path, texts in samples.items():
-        shop.recorder.record("accepted", "tests", path=path, samples=len(texts), tests=counts[path])
+        shop.recorder.record("accepted", span, path=path, samples=len(texts), tests=counts[path])
     for quarantined in accepted.quarantined:
-        shop.recorder.record("guard", "tests", rule="quarantine", action=quarantined.node, reason=quarantined.reason)
+        shop.recorder.record("guard", span, rule="quarantine", action=quarantined.node, reason=quarantined.reason)

@@ -6,7 +6,7 @@ Files are shown to the outside through `write_checked` alone, which asks the pol
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -16,7 +16,10 @@ from nightshift.errors import Refused
 from nightshift.judge import UserTests
 from nightshift.policy import Write, deny_write
 from nightshift.prompting import fenced, head
-from nightshift.search.build import Builder, Effort
+from nightshift.search.brief import Builder, Effort
+from nightshift.search.objection import Objection
+from nightshift.search.trust import Trial
+from nightshift.search.voting import Voter
 from nightshift.source.interfaces import signatures
 
 SIGNATURE_CHARS = 6000
@@ -33,6 +36,10 @@ class Work:
     """Files that judge the result and may not be written."""
     reopened: Mapping[str, int] = field(default_factory=dict)
     """Path -> how often it was made again."""
+    heard: tuple[Mapping[str, bool], ...] = ()
+    """What each candidate so far made of the tests it was tried on: node -> passed."""
+    trials: Mapping[str, Trial] = field(default_factory=dict)
+    """Test id -> what was found out about the test itself."""
 
     @property
     def test_files(self) -> tuple[str, ...]:
@@ -42,14 +49,19 @@ class Work:
     def tested_tree(self) -> Tree:
         return Tree({**self.tree.texts, **self.accepted.texts}, self.tree.base)
 
+    def hearing(self, outcomes: Iterable[Mapping[str, bool]]) -> Work:
+        return replace(self, heard=(*self.heard, *outcomes))
+
     def reopening(self, path: str) -> Work:
         return replace(self, reopened=dict(Counter(self.reopened) + Counter({path: 1})))
 
 
-class Crew(Builder, Protocol):
+class Crew(Builder, Voter, Protocol):
     async def write_tests(
         self, task: Task, plan: Plan, step: Step, span: str, *, temperature: float, notes: str = ""
     ) -> str: ...
+
+    async def review(self, task: Task, plan: Plan, span: str, *, sources: str, notes: str) -> Objection | None: ...
 
 
 @dataclass(frozen=True, slots=True)

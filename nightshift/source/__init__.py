@@ -3,7 +3,12 @@
 replies.py    code and JSON out of a model's reply; substance.py says whether that code is real
 interfaces.py signatures of a module: read, compared, rendered; stubs.py turns them into importable stubs
 graph.py      which project file imports which, and which of its names it uses
-edits.py      search/replace edits
+edits/        search/replace edits and whole definitions out of a reply
+normal.py     one fingerprint for the same program written differently
+fixes/        mechanical faults mended without a model
+splice.py     one file from units of two; units.py finds them, needs.py and splice_needs.py what comes along
+mutants.py    small wrong versions of a file, by the rules of mutations.py
+probes.py     calls that tell versions apart: arguments.py, replayed.py; behaviours.py runs them, in the sandbox only
 source_safety.py says whether a generated source file reaches for the test runner; credentials.py hides secrets
 tests_pool.py several sampled test files merged into one; tests_units.py and tests_safety.py read one
 """

@@ -5,11 +5,8 @@ Public names only. Types are not understood: annotations that differ in text dif
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
-
 from nightshift.source.compatibility import changed_names, missing_from
+from nightshift.source.facts import facts
 from nightshift.source.shapes import (
     Class,
     Function,
@@ -21,17 +18,8 @@ from nightshift.source.shapes import (
     render,
     render_parameters,
 )
+from nightshift.source.signatures import read_interface
 from nightshift.source.stubtext import repaired_stub
-from nightshift.source.syntax import (
-    DefNode,
-    bound_name,
-    dotted,
-    is_literal,
-    parse,
-    parse_or_none,
-    statements,
-    target_names,
-)
 
 __all__ = [
     "Class", "Function", "Import", "Interface", "Kind", "Parameter", "Variable",
@@ -39,177 +27,20 @@ __all__ = [
     "render", "render_parameters", "signatures",
 ]  # fmt: skip
 
-MAX_VALUE = 200
-"""Longer values of constants and fields are left out."""
-
-_Named = TypeVar("_Named", Function, Class, Variable)
-
 
 def parse_interface(text: str) -> Interface:
     """Reads a plan's interface, forgiving what models leave out: colons, bodies, fences.
 
     Raises ValueError with a sentence a small model can act on.
     """
-    return _interface(repaired_stub(text))
+    return read_interface(repaired_stub(text))
 
 
 def interface_of(source: str) -> Interface:
     """The interface of a module's source. Raises SyntaxError."""
-    return _interface(parse(source))
+    return facts(source).interface
 
 
 def signatures(source: str) -> str:
     """The interface of a module's source as text for a prompt. Raises SyntaxError."""
     return render(interface_of(source))
-
-
-def _interface(tree: ast.Module) -> Interface:
-    nodes = [*statements(tree.body)]
-    functions = _by_name(_functions(nodes))
-    classes = _by_name(_class(node) for node in nodes if isinstance(node, ast.ClassDef) and _is_public(node.name))
-    taken = {f.name for f in functions} | {c.name for c in classes}
-    constants = _by_name(v for v in _variables(nodes) if v.name not in taken)
-    imports = tuple(dict.fromkeys(item for node in nodes for item in _imports(node)))
-    return Interface(functions, classes, constants, imports, _exports(nodes))
-
-
-def _by_name(items: Iterable[_Named]) -> tuple[_Named, ...]:
-    """The last one of each name, as at run time, in the place of the first."""
-    return tuple({item.name: item for item in items}.values())
-
-
-def _is_public(name: str) -> bool:
-    return not name.startswith("_") or (name.startswith("__") and name.endswith("__"))
-
-
-def _functions(nodes: Sequence[ast.stmt]) -> Iterator[Function]:
-    for node in nodes:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_public(node.name):
-            function = _function(node)
-            if not function.decorated("overload", "setter", "deleter"):
-                yield function
-
-
-def _function(node: DefNode) -> Function:
-    return Function(
-        node.name,
-        tuple(_parameters(node.args)),
-        _annotation(node.returns),
-        tuple(ast.unparse(decorator) for decorator in node.decorator_list),
-        isinstance(node, ast.AsyncFunctionDef),
-    )
-
-
-def _parameters(arguments: ast.arguments) -> Iterator[Parameter]:
-    positional = [*arguments.posonlyargs, *arguments.args]
-    defaults: list[ast.expr | None] = [*arguments.defaults]
-    padded = [None] * (len(positional) - len(defaults)) + defaults
-    for i, (arg, default) in enumerate(zip(positional, padded, strict=True)):
-        kind: Kind = "positional-only" if i < len(arguments.posonlyargs) else "standard"
-        yield _parameter(arg, kind, default)
-    if arguments.vararg:
-        yield _parameter(arguments.vararg, "var-positional", None)
-    for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        yield _parameter(arg, "keyword-only", default)
-    if arguments.kwarg:
-        yield _parameter(arguments.kwarg, "var-keyword", None)
-
-
-def _parameter(arg: ast.arg, kind: Kind, default: ast.expr | None) -> Parameter:
-    return Parameter(arg.arg, kind, _annotation(arg.annotation), ast.unparse(default) if default else None)
-
-
-def _annotation(node: ast.expr | None) -> str | None:
-    """As text, a quoted annotation without its quotes."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        inner = parse_or_none(node.value.strip())
-        if inner and len(inner.body) == 1 and isinstance(inner.body[0], ast.Expr):
-            return ast.unparse(inner)
-    return ast.unparse(node) if node else None
-
-
-def _class(node: ast.ClassDef) -> Class:
-    body = [*statements(node.body)]
-    methods = _by_name(_functions(body))
-    keywords = [f"{keyword.arg}={ast.unparse(keyword.value)}" for keyword in node.keywords if keyword.arg]
-    decorators = tuple(ast.unparse(decorator) for decorator in node.decorator_list)
-    plain = Class(node.name, (*map(ast.unparse, node.bases), *keywords), decorators)
-    taken = {method.name for method in methods}
-    fields = [*_variables(body)]
-    known = taken | {field.name for field in fields}
-    fields += [v for v in _attributes(body, annotated=not plain.is_dataclass) if v.name not in known]
-    return Class(plain.name, plain.bases, decorators, _by_name(f for f in fields if f.name not in taken), methods)
-
-
-def _variables(nodes: Sequence[ast.stmt]) -> Iterator[Variable]:
-    for node in nodes:
-        match node:
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value):
-                found = [Variable(name, _annotation(annotation), _value(value))]
-            case ast.Assign(targets=targets, value=value):
-                alone = all(isinstance(target, ast.Name) for target in targets)
-                names = [name for target in targets for name in target_names(target)]
-                found = [Variable(name, None, _value(value) if alone else "...") for name in names]
-            case ast.ClassDef(name=name):
-                found = [Variable(name, None, "...")]
-            case _:
-                found = []
-        yield from (variable for variable in found if not variable.name.startswith("_"))
-
-
-def _value(node: ast.expr | None) -> str | None:
-    if node is None:
-        return None
-    keep = is_literal(node) or dotted(node).endswith("field")  # dataclasses.field says what a constructor takes
-    text = ast.unparse(node) if keep else "..."
-    return text if len(text) <= MAX_VALUE else "..."
-
-
-def _attributes(body: Sequence[ast.stmt], *, annotated: bool) -> Iterator[Variable]:
-    """What `__init__` sets on self; a parameter stored as it came keeps its annotation."""
-    for method in body:
-        if not isinstance(method, ast.FunctionDef) or method.name not in ("__init__", "__post_init__"):
-            continue
-        types = {parameter.name: parameter.annotation for parameter in _parameters(method.args)}
-        for node in statements(method.body):
-            for name, annotation in _set_on_self(node, types):
-                yield Variable(name, annotation if annotated else None, "...")
-
-
-def _set_on_self(node: ast.stmt, types: dict[str, str | None]) -> Iterator[tuple[str, str | None]]:
-    targets: list[ast.expr] = []
-    annotation = None
-    if isinstance(node, ast.Assign):
-        targets = node.targets
-        annotation = types.get(node.value.id) if isinstance(node.value, ast.Name) else None
-    elif isinstance(node, ast.AnnAssign):
-        targets, annotation = [node.target], _annotation(node.annotation)
-    for target in targets:
-        elements = target.elts if isinstance(target, ast.Tuple) else [target]
-        for element in elements:
-            name = dotted(element)
-            if name.startswith("self.") and name.count(".") == 1 and not name.startswith("self._"):
-                yield name.removeprefix("self."), annotation if elements == [target] else None
-
-
-def _imports(node: ast.stmt) -> Iterator[Import]:
-    match node:
-        case ast.Import(names=names):
-            for alias in names:
-                yield Import(bound_name(alias), alias.name if alias.asname else alias.name.partition(".")[0])
-        case ast.ImportFrom(names=names, module=module, level=level) if module != "__future__":
-            for alias in names:
-                yield Import(alias.asname or alias.name, "." * level + (module or ""), alias.name)
-
-
-def _exports(nodes: Sequence[ast.stmt]) -> tuple[str, ...] | None:
-    exports: list[str] | None = None
-    for node in nodes:
-        match node:
-            case ast.Assign(targets=[ast.Name(id="__all__")], value=value) if is_literal(value):
-                exports = [str(name) for name in ast.literal_eval(value)]
-            case ast.AnnAssign(target=ast.Name(id="__all__"), value=value) if value and is_literal(value):
-                exports = [str(name) for name in ast.literal_eval(value)]
-            case ast.AugAssign(target=ast.Name(id="__all__"), value=value) if is_literal(value):
-                exports = [*(exports or []), *(str(name) for name in ast.literal_eval(value))]
-    return tuple(exports) if exports is not None else None

@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nightshift.sandbox import landlock
-from nightshift.sandbox.trees import remove
+from nightshift.sandbox.files.removal import remove
+from nightshift.sandbox.inside.launch import landlock
 
 if TYPE_CHECKING:
     from hostile.programs import Program

@@ -17,7 +17,7 @@ from nightshift.domain import Request
 from nightshift.errors import ModelServerError
 from nightshift.llm.endpoint import Endpoint, Target
 from nightshift.llm.scheduling.prefix import Prompt, PromptCache
-from nightshift.llm.switches import Layout
+from nightshift.switches import Layout
 
 WORTH_SHARING = 1024
 """Characters of prefix below which no request waits for another."""

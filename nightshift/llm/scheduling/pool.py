@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from nightshift.domain import Completion, Request, Role
-from nightshift.errors import BudgetExceeded, ModelMissing, ModelServerError, ServerLoading
+from nightshift.errors import BudgetExceeded, ModelMissing, ModelServerError, ServerLoading, Unreachable
 from nightshift.llm.client.stream import Runaway
 from nightshift.llm.deadlines import Deadlines
 from nightshift.llm.discovery.probe import POLL_SECONDS, look
@@ -30,7 +30,7 @@ from nightshift.llm.scheduling.hedging import hedged
 from nightshift.llm.scheduling.lanes import Device, Lane, Moved, Turn
 from nightshift.llm.scheduling.prefix import Prompt
 from nightshift.llm.scheduling.sending import LOOK_SECONDS, Gate, Sender
-from nightshift.llm.switches import Switches
+from nightshift.switches import Switches
 
 PAUSES = (1.0, 3.0, 9.0)
 """Seconds before each further round of tries, give or take half."""
@@ -85,6 +85,7 @@ class Pool:
         deadlines = deadlines or Deadlines()
         profiles = Profiles() if profiles is None else profiles
         self._switches = switches or Switches()
+        self._gate = gate
         self._sender = Sender(gate, context=context, deadlines=deadlines, profiles=profiles, switches=self._switches)
         self._forecast = Forecast(profiles)
         self._retries = tuple(retries)
@@ -263,12 +264,22 @@ class Pool:
         Raises the errors so far when none comes back in time.
         """
         lanes = {self._lane(target) for target in errand.pending}
-        for _ in range(int(min(self._patience, REST_PATIENCE) / WATCH_SECONDS)):
+        patience = min(self._patience, REST_PATIENCE)
+        for second in range(int(patience / WATCH_SECONDS)):
             await self._sleep(WATCH_SECONDS)
             await asyncio.gather(*(_look(lane) for lane in lanes if not lane.being_looked_at))
             if not all(lane.resting for lane in lanes):
                 return
+            if second == 0:
+                self._tell_of_wait(errand, patience)
         raise self._given_up(errand)
+
+    def _tell_of_wait(self, errand: _Errand, seconds: float) -> None:
+        """On record at once: nothing else happens until one of them is back."""
+        first, *others = errand.pending
+        urls = ", ".join(dict.fromkeys(target.endpoint.url for target in (first, *others)))
+        error = Unreachable(f"waiting up to {seconds:.0f} s for {urls} to answer again", fault="waiting")
+        self._gate.fault(errand.request, first.endpoint.url, first.model, 0, error)
 
     async def _look_after_rest(self, errand: _Errand) -> None:
         due = {lane for lane in map(self._lane, errand.pending) if lane.due}

@@ -21,8 +21,8 @@ from nightshift.llm.discovery.probe import look
 from nightshift.llm.endpoint import Target
 from nightshift.llm.profiles import Profiles
 from nightshift.llm.scheduling.lanes import Lane, Turn
-from nightshift.llm.switches import Switches
 from nightshift.llm.wire.common import in_words
+from nightshift.switches import Switches
 
 FALLBACKS = {"schema_refused": "schemas", "think_refused": "thinking"}
 """What a refusal says of the model, as a field of its profile that is false from then on."""

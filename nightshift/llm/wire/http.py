@@ -5,6 +5,7 @@ Proxies named in the environment are ignored, so that no code leaves the machine
 
 from __future__ import annotations
 
+import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -32,7 +33,14 @@ async def open_client(*, api_key: str = "", connect: float = 30.0) -> AsyncItera
 
 def unreachable(url: str, error: Exception) -> Unreachable:
     why = str(error) or type(error).__name__
-    return Unreachable(f"no model server answers at {url} ({why}). Is it running?", fault="unreachable")
+    question = "Is that the right name?" if _is_unknown_name(error) else "Is it running?"
+    return Unreachable(f"no model server answers at {url} ({why}). {question}", fault="unreachable")
+
+
+def _is_unknown_name(error: BaseException | None) -> bool:
+    while error and not isinstance(error, socket.gaierror):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 @cache

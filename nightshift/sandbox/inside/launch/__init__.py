@@ -1,0 +1,1 @@
+"""Puts one process behind its walls; started in a bare interpreter."""

@@ -1,0 +1,1 @@
+"""The interpreter that generated code runs with, and the packages it has."""

@@ -1,0 +1,1 @@
+"""Which walls stand around a process, what it can see between them, and whether they hold."""

@@ -1,0 +1,1 @@
+"""A pass is confirmed with the tests in one jail and the code in another."""

@@ -1,0 +1,1 @@
+"""One process under bounds, from any thread, and its certain end."""

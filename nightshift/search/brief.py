@@ -1,0 +1,50 @@
+"""What is wanted of one file, how far the search for it may go, and who writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from nightshift.domain import Candidate, Plan, Step, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """All that the builder of one file is told."""
+
+    task: Task
+    plan: Plan
+    step: Step
+    span: str
+    modules: str
+    """Signatures of the finished modules it may import."""
+    current: str = ""
+    """The content to improve, when there is one."""
+    evidence: str = ""
+    advice: str = ""
+    """The root cause found by the analyst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How far the search goes for one file."""
+
+    count: int
+    temperatures: tuple[float, ...]
+    """Of the first, second, ... candidate; the last one also of all further ones."""
+    widened: int
+    repairs: int
+    fixes: bool = True
+    """Mechanical faults are mended without asking."""
+    splice: bool = True
+    """Functions of several candidates are put together."""
+    probes: bool = True
+    """Candidates that no test tells apart are told apart by inputs made for it."""
+
+
+class Builder(Protocol):
+    async def build(self, brief: Brief, label: str, *, temperature: float, hint: str = "") -> Candidate: ...
+
+    async def repair(
+        self, brief: Brief, current: Candidate, evidence: str, label: str, *, temperature: float
+    ) -> Candidate: ...

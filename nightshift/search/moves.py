@@ -1,0 +1,167 @@
+"""The ladder of effort for one file: what may be asked of the model, in order, and why a rung is left out.
+
+One candidate, then more of them, then repairs, then a fresh start. Each is asked only because the moves before left
+no candidate that climbs every rung of the checks, and none of the reasons below says that it would not help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from nightshift.domain import Candidate, Evaluation
+from nightshift.evidence import of_report
+from nightshift.search.asking import Asked, race, usable
+from nightshift.search.brief import Brief, Builder, Effort
+from nightshift.search.evaluate import Bench
+from nightshift.search.pool import Pool
+
+CHANGE_AFTER = 2
+"""Moves in a row without a better score before the approach has to change."""
+STOP_AFTER = 4
+"""Moves in a row without a better score that end the search for this file."""
+
+HINTS = (
+    "",
+    "think of the edge cases first, then write the plainest code that handles each",
+    "split the work into small helper functions with one job each",
+    "check the arguments first, then compute in as few steps as possible",
+    "think of the data structure first and let the code follow from it",
+)
+"""A different plan varies candidates more usefully than a higher temperature; the plan's own approaches come first."""
+
+REPAIR_TEMPERATURES = (0.0, 0.5)
+"""The same question at temperature 0 has the same answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    name: str
+    kind: Literal["sample", "repair", "fresh"]
+    make: Callable[[Pool], Awaitable[None]]
+
+
+def ladder(brief: Brief, builder: Builder, effort: Effort) -> list[Move]:
+    desk = _Desk(brief, builder, effort)
+    repairs = [Move(f"repair-{n}", "repair", desk.repair(n)) for n in range(1, effort.repairs + 1)]
+    return [
+        Move("first", "sample", desk.sample(range(1, 2))),
+        Move("more", "sample", desk.sample(range(2, effort.count + 1))),
+        *repairs,
+        Move("fresh", "fresh", desk.fresh(range(effort.count + 1, effort.widened + 1))),
+    ]
+
+
+def why_not(move: Move, pool: Pool) -> str:
+    """Why the next question is not worth its tokens; empty when it is."""
+    return next((reason for doubt in _DOUBTS if (reason := doubt(move, pool))), "")
+
+
+def _alike(move: Move, pool: Pool) -> str:
+    return "different candidates behave alike, so would another" if move.kind != "repair" and pool.alike else ""
+
+
+def _nothing_to_repair(move: Move, pool: Pool) -> str:
+    if move.kind != "repair" or any(e.height > 0 for e in pool.evaluations):
+        return ""
+    return "no candidate even parses"
+
+
+def _same_again(move: Move, pool: Pool) -> str:
+    if move.kind == "fresh" or pool.fruitless < CHANGE_AFTER:
+        return ""
+    return f"no better score in {pool.fruitless} moves: the approach has to change"
+
+
+def _given_up(_: Move, pool: Pool) -> str:
+    return f"no better score in {pool.fruitless} moves" if pool.fruitless >= STOP_AFTER else ""
+
+
+_DOUBTS: tuple[Callable[[Move, Pool], str], ...] = (_given_up, _nothing_to_repair, _same_again, _alike)
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where the questions about one file are written."""
+
+    brief: Brief
+    builder: Builder
+    effort: Effort
+
+    def sample(self, numbers: Sequence[int]) -> Callable[[Pool], Awaitable[None]]:
+        async def move(pool: Pool) -> None:
+            await self._raced(pool, self.brief, numbers)
+
+        return move
+
+    def fresh(self, numbers: Sequence[int]) -> Callable[[Pool], Awaitable[None]]:
+        """From the specification and what failed alone: a model seldom leaves a text that it is shown."""
+
+        async def move(pool: Pool) -> None:
+            failed = failure_of(pool.best, pool.bench) if pool.evaluations else ""
+            evidence = f"Earlier versions failed like this:\n{failed}" if failed else ""
+            await self._raced(pool, replace(self.brief, current="", evidence=evidence), numbers)
+
+        return move
+
+    def repair(self, number: int) -> Callable[[Pool], Awaitable[None]]:
+        async def move(pool: Pool) -> None:
+            best, label = pool.best, f"repair-{number}"
+            temperature = REPAIR_TEMPERATURES[min(number, len(REPAIR_TEMPERATURES)) - 1]
+            evidence = _told_to_repairer(best, pool)
+            asked = self.builder.repair(self.brief, best.candidate, evidence, label, temperature=temperature)
+            repaired = await usable(asked)
+            pool.recorder.record(
+                "repair",
+                f"{pool.span}/{label}",
+                path=self.brief.step.path,
+                outcome=f"{label} made from {best.candidate.label}" if repaired else "no usable reply",
+                detail=failure_of(best, pool.bench)[:400],
+            )
+            if repaired:
+                await pool.add(repaired)
+
+        return move
+
+    async def _raced(self, pool: Pool, brief: Brief, numbers: Sequence[int]) -> None:
+        async def good(candidate: Candidate) -> bool:
+            await pool.add(candidate)
+            return pool.settled
+
+        asked = {f"candidate-{number}": self._candidate(brief, number) for number in numbers}
+        if len(asked) == 1:
+            if candidate := await usable(asked.popitem()[1]):
+                await pool.add(candidate)
+        elif asked:
+            span = f"{pool.span}/candidates-{numbers[0]}-{numbers[-1]}"
+            await race(asked, good, span, brief.step.path, pool.recorder)
+
+    def _candidate(self, brief: Brief, number: int) -> Asked:
+        temperatures = self.effort.temperatures
+        temperature = temperatures[min(number, len(temperatures)) - 1]
+        hint = hint_for(brief.step.approaches, number)
+        return self.builder.build(brief, f"candidate-{number}", temperature=temperature, hint=hint)
+
+
+def hint_for(approaches: Sequence[str], number: int) -> str:
+    """The approach of the first, second, ... candidate: the plan's, then general ones; the first is free to choose."""
+    hints = (HINTS[0], *approaches, *HINTS[1:])
+    return hints[(number - 1) % len(hints)]
+
+
+def failure_of(evaluation: Evaluation, bench: Bench) -> str:
+    """What the first failed rung said, with the code of the failing tests."""
+    failed = next((rung for rung in evaluation.rungs if not rung.passed), None)
+    if failed is None:
+        return ""
+    if failed.name == "tests" and evaluation.report is not None:
+        return f"{failed.detail}\n\n{of_report(evaluation.report, bench.tree.texts)}"
+    return f"The file fails at '{failed.name}': {failed.detail}"
+
+
+def _told_to_repairer(best: Evaluation, pool: Pool) -> str:
+    evidence, last = failure_of(best, pool.bench), pool.evaluations[-1]
+    if last.candidate.origin != "repair" or last is best:
+        return evidence
+    return f"{evidence}\n\nA repair was tried already and failed like this:\n{failure_of(last, pool.bench)}"
