@@ -26,6 +26,7 @@ from nightshift.domain import (
     Culprit,
     Diagnosis,
     ExecLimits,
+    Plan,
     Recorder,
     RunResult,
     Task,
@@ -41,8 +42,10 @@ from nightshift.plan import locked_files, user_criteria
 from nightshift.records import as_json, proof_of
 from nightshift.search.blame import concerned_sources, said_of_tests, suspects, unprovable, weighed, without_analyst
 from nightshift.search.brief import Effort
+from nightshift.search.disputes import blame_by_vote
 from nightshift.search.making import build_all, rebuild
 from nightshift.search.planning import Ground, make_plan
+from nightshift.search.review import reviewed
 from nightshift.search.testing import write_tests
 from nightshift.search.trials import put_on_trial
 from nightshift.search.work import Work, Workshop
@@ -60,6 +63,7 @@ class Rules:
     verify_network: bool = False
     replans: int = 0
     trust: bool = True
+    reviewer_rounds: int = 0
 
 
 class Orchestrator:
@@ -74,20 +78,26 @@ class Orchestrator:
         self._best_of_plan: tuple[Verdict, Tree] | None = None
         self._allowance = Allowance(rules.attempts, rules.replans)
         self._ground: Ground | None = None
+        self._standing = ""
+        """An objection to the plan's result that another plan may meet."""
 
     async def run(self, task: Task, site: Site) -> RunResult:
         """Does the task. The best tree so far is in `best`, also when this is cancelled half-way."""
         if await self._already_green(task, site):
             return RunResult("passed", "already_green", "every --verify command succeeded before anything was changed")
         failed: tuple[str, ...] = ()
+        proved: tuple[Plan, RunResult] | None = None
         while True:
             work, shop = await self.plan(task, site, failed)
             work = await write_tests(work, shop, self._span_of_plan)
             result = await self._attempts_with(work, shop)
-            if result.status == "passed" or site.plan or not self._allowance.replan():
-                return result
-            failed = (*failed, _failed_plan(work, self.attempts, result))
-            self._decide("replan", "another plan", result.message)
+            if result.status == "passed":
+                proved = work.plan, result
+            done = result.status == "passed" and not self._standing
+            if done or site.plan or not self._allowance.replan():
+                return self._proved(*proved) if proved else result
+            failed = (*failed, _failed_plan(work, self.attempts, self._standing or result.message))
+            self._decide("replan", "another plan", self._standing or result.message)
             await asyncio.to_thread(site.restart)
 
     async def plan(self, task: Task, site: Site, failed: tuple[str, ...] = ()) -> tuple[Work, Workshop]:
@@ -119,6 +129,7 @@ class Orchestrator:
             self.attempts.append(Attempt(number, built, verdict))
             self._remember_best(verdict, work)
             if verdict.passed:
+                verdict = await self._reviewed(work, shop, verdict, number)
                 return RunResult("passed", "passed", _passed_message(verdict))
             if hopeless := unprovable(work.plan):
                 return RunResult("failed", "no_progress", hopeless)
@@ -138,6 +149,11 @@ class Orchestrator:
                 return RunResult("failed", "attempts_exhausted", used)
             work = self._back_to_best(work, shop, verdict)
             work, built = await rebuild(work, shop, f"attempt-{number}", diagnosis, verdict, fresh=fresh)
+
+    def _proved(self, plan: Plan, result: RunResult) -> RunResult:
+        """The plan whose result passed is in force again, whatever became of a later one."""
+        self._recorder.record("planned", "proved", ask=0, plan=as_json(plan), refusals=[], accepted=True)
+        return result
 
     async def _already_green(self, task: Task, site: Site) -> bool:
         box, rules = await asyncio.to_thread(site.open_box, ()), self._rules
@@ -170,13 +186,33 @@ class Orchestrator:
         protected = frozenset(seen.test_files) | locked_files(task, site.tree)
         return Ground(site.tree, context, str(fields["lessons"]), str(fields["importable"]), user_tests, protected)
 
+    async def _reviewed(self, work: Work, shop: Workshop, verdict: Verdict, number: int) -> Verdict:
+        """What passed, or better, after another model has had its say."""
+
+        async def judged(made: Work) -> Verdict:
+            return await self._judged(made, shop)
+
+        rules = self._rules
+        done = await reviewed(
+            work, shop, verdict, judged, f"attempt-{number}", rules.reviewer_rounds, votes=rules.effort.votes
+        )
+        self._standing = done.standing
+        if done.verdict is not verdict:
+            self._record_verdict(done.verdict, number)
+            self.attempts[-1] = replace(self.attempts[-1], verdict=done.verdict)
+            self._remember_best(done.verdict, done.work)
+        return done.verdict
+
     async def _judge(self, work: Work, shop: Workshop, number: int) -> Verdict:
-        verdict = await asyncio.to_thread(
+        verdict = await self._judged(work, shop)
+        self._record_verdict(verdict, number)
+        return verdict
+
+    async def _judged(self, work: Work, shop: Workshop) -> Verdict:
+        return await asyncio.to_thread(
             judge, work.plan, work.accepted, work.user_tests, work.tree, shop.sandbox, self._rules.command,
             test_limits=self._rules.tests, network=self._rules.verify_network,
         )  # fmt: skip
-        self._record_verdict(verdict, number)
-        return verdict
 
     def _record_verdict(self, verdict: Verdict, number: int) -> None:
         proof = proof_of(verdict.results)
@@ -198,7 +234,13 @@ class Orchestrator:
         except ReplyRejected as error:
             diagnosis = without_analyst(work, verdict, str(error))
         if self._rules.trust:
-            diagnosis, reason = weighed(diagnosis, work, verdict)
+            told = diagnosis
+            diagnosis, reason = weighed(told, work, verdict)
+            if reason and self._rules.effort.votes:
+                diagnosis, said = await blame_by_vote(
+                    told, diagnosis, work, verdict, self._agents, span, self._recorder
+                )
+                reason = said or reason
             if reason:
                 self._recorder.record("guard", span, rule="blame", action="blame moved", reason=reason)
         self._recorder.record("diagnosis", span, attempt=number, diagnosis=diagnosis)
@@ -232,12 +274,12 @@ class Orchestrator:
         self._recorder.record("guard", span, rule="no-progress", action=action, reason=reason)
 
 
-def _failed_plan(work: Work, attempts: Sequence[Attempt], result: RunResult) -> str:
+def _failed_plan(work: Work, attempts: Sequence[Attempt], why: str) -> str:
     """What the planner is told of a plan that did not work out."""
     paths = ", ".join(step.path for step in work.plan.steps)
     diagnosis = attempts[-1].diagnosis
     cause = f" Root cause found: {diagnosis.whys[-1]} {diagnosis.advice}" if diagnosis and diagnosis.whys else ""
-    return f"An earlier plan ({paths}) was built and failed: {result.message}.{cause} Plan it in another way."
+    return f"An earlier plan ({paths}) was built and failed: {why}.{cause} Plan it in another way."
 
 
 def _passed_message(verdict: Verdict) -> str:
@@ -281,6 +323,7 @@ def rules_of(config: Config) -> Rules:
             switches.fixes,
             switches.splice,
             switches.probes,
+            switches.voting,
         ),
         tester_temperatures=wanted.tester_temperatures,
         command=ExecLimits(seconds=seconds.command_seconds),
@@ -288,6 +331,7 @@ def rules_of(config: Config) -> Rules:
         verify_network=config.verify.network,
         replans=wanted.replans,
         trust=switches.trust,
+        reviewer_rounds=wanted.reviewer_rounds if switches.review else 0,
     )
 
 

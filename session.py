@@ -60,6 +60,10 @@ from options import DEMO, VERSION, Order
 from trace_collector import Trace
 
 TAPE_MODEL = "none: replies come from the demo's tape, written in a model's role; everything else is live"
+SPOILING: tuple[ExitReason, ...] = (
+    "tampered", "disk_full", "workspace_unsafe", "workspace_locked", "internal_error"
+)  # fmt: skip
+"""After these not even what was proved before is delivered."""
 DEMO_DELAY = 0.25
 """Seconds before each reply of the tape, so that one can watch."""
 
@@ -292,6 +296,17 @@ class Session:
         task.cancel()
 
     async def _result(self, work: Callable[[], Awaitable[RunResult]]) -> RunResult:
+        """How the work ended; what was proved stays so, even when a review or another plan for it came to no end."""
+        result, best = await self._ended(work), self.best()
+        if (
+            result.status in ("passed", "interrupted")
+            or result.exit_reason in SPOILING
+            or not (best and best[0].passed)
+        ):
+            return result
+        return RunResult("passed", "passed", f"every criterion holds; then: {result.message}")
+
+    async def _ended(self, work: Callable[[], Awaitable[RunResult]]) -> RunResult:
         seconds = self.order.config.limits.minutes * 60 - self.trace.elapsed_seconds
         try:
             async with asyncio.timeout(max(1.0, seconds)):

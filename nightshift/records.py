@@ -242,10 +242,10 @@ def proof_of(results: Iterable[CriterionResult]) -> Proof:
 def proved(records: Sequence[Record]) -> bool:
     """The run passed, or, while it is still going on, its last verdict did."""
     outcome = outcome_of(records)
-    attempts = attempts_of(records)
     if outcome and outcome.fields.get("status") != "passed":
         return False
-    return bool(attempts) and attempts[-1].verdict.passed
+    verdict = deciding_verdict(records)
+    return verdict is not None and verdict.passed
 
 
 def usage_of(records: Iterable[Record]) -> Usage:

@@ -110,6 +110,8 @@ ROLES = {
     "You repair": "repairer",
     "You find the root cause": "analyst",
     "You are a scout": "explorer",
+    "You decide one question": "voter",
+    "You review": "reviewer",
 }
 
 
@@ -148,4 +150,6 @@ DEFAULTS: dict[str, Answer] = {
     "repairer": fence(RIGHT),
     "analyst": json.dumps(DIAGNOSIS),
     "explorer": "A small project.",
+    "voter": json.dumps({"why": "the task does not say", "answer": "none"}),
+    "reviewer": json.dumps({"why": "nothing to object", "objection": False, "path": "", "check": ""}),
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nightshift.domain import Candidate, Plan, Step, Task
+from nightshift.search.voting import Voter
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,11 @@ class Effort:
     """Functions of several candidates are put together."""
     probes: bool = True
     """Candidates that no test tells apart are told apart by inputs made for it."""
+    votes: bool = True
+    """What execution cannot decide is put to the voter role."""
 
 
-class Builder(Protocol):
+class Builder(Voter, Protocol):
     async def build(self, brief: Brief, label: str, *, temperature: float, hint: str = "") -> Candidate: ...
 
     async def repair(

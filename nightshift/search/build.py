@@ -52,7 +52,7 @@ async def build_step(
         recorder.record("effort", f"{brief.span}/{move.name}", path=brief.step.path, move=move.name, **fields)
         if pool.settled:
             break
-    return await _chosen(pool, brief, effort)
+    return await _chosen(pool, brief, builder, effort)
 
 
 async def _made(move: Move, pool: Pool, effort: Effort) -> None:
@@ -73,12 +73,12 @@ def _what_came(pool: Pool) -> str:
     return f"best is {best.candidate.label}, which fails at '{failed.name}': {failed.detail[:120]}"
 
 
-async def _chosen(pool: Pool, brief: Brief, effort: Effort) -> Built | None:
+async def _chosen(pool: Pool, brief: Brief, builder: Builder, effort: Effort) -> Built | None:
     told = {"path": brief.step.path, "considered": [e.candidate.label for e in pool.evaluations]}
     if not pool.evaluations:
         pool.recorder.record("selected", brief.span, **told, chosen=None, scores={}, reason="no usable reply")
         return None
-    selection = await choose(pool, probing=effort.probes)
+    selection = await choose(pool, brief, builder, effort)
     labels = [e.candidate.label for e in pool.evaluations]
     pool.recorder.record(
         "selected",

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nightshift.domain import Candidate, Evaluation, ExecLimits
+from nightshift.search.brief import Brief, Effort
+from nightshift.search.disputes import Rival, elected
 from nightshift.search.evaluate import Bench
 from nightshift.search.pool import Pool
 from nightshift.search.select import Selection, select
+from nightshift.search.voting import Voter
 from nightshift.source.graph import module_name
 from nightshift.source.normal import fingerprint
 from nightshift.source.probes import driver, probes, read_behaviours
@@ -22,14 +25,22 @@ PROBE_SECONDS = 10.0
 MAX_TIED = 6
 
 
-async def choose(pool: Pool, *, probing: bool = True) -> Selection:
-    """Of at least one evaluation: the best by the tests, then by agreement on probes."""
+async def choose(pool: Pool, brief: Brief, voter: Voter, effort: Effort) -> Selection:
+    """Of at least one evaluation: the best by the tests, then by agreement on probes, then by vote."""
     selection = select(pool.evaluations, pool.bench.user_tests)
-    tied = _tied(selection, pool.evaluations) if probing else []
+    tied = _tied(selection, pool.evaluations) if effort.probes else []
     if len(tied) < 2:
         return selection
-    behaviours = await asyncio.to_thread(_behaviours, tied, pool.bench)
+    inputs, behaviours = await asyncio.to_thread(_behaviours, tied, pool.bench)
     groups = _largest(tied, behaviours)
+    if len(groups) > 1 and effort.votes:
+        shown = {e.candidate.label: behaviour for e, behaviour in zip(tied, behaviours, strict=True)}
+        shortest = [min(group, key=lambda e: len(e.candidate.text)) for group in groups]
+        rivals = [Rival(e.candidate, shown[e.candidate.label]) for e in shortest]
+        winner = await elected(rivals, inputs, brief, voter, pool.recorder)
+        voted = [e for e in shortest if e.candidate is winner]
+        reason = f"as good as others by the tests; of {len(groups)} ways to behave the voters find its way in the task"
+        return replace(selection, chosen=voted[0], reason=reason) if voted else selection
     if len(groups) != 1:
         return selection
     chosen = min(groups[0], key=lambda e: len(e.candidate.text))
@@ -48,12 +59,13 @@ def _tied(selection: Selection, evaluations: Sequence[Evaluation]) -> list[Evalu
     return list(different.values())[:MAX_TIED]
 
 
-def _behaviours(tied: Sequence[Evaluation], bench: Bench) -> list[tuple[str, ...]]:
+def _behaviours(tied: Sequence[Evaluation], bench: Bench) -> tuple[Sequence[str], list[tuple[str, ...]]]:
+    """The inputs, and what each candidate does with them."""
     # Of the plan's interface alone: a helper that one candidate has and another has not makes no difference.
     source = bench.step.interface or tied[0].candidate.text
     tests = [bench.tree.texts[path] for path in bench.tests if path in bench.tree.texts]
     inputs = probes(source, tests=[*tests, *(e.candidate.text for e in tied)])
-    return [_behaviour(e.candidate, inputs, bench) for e in tied] if inputs else [() for _ in tied]
+    return inputs, [_behaviour(e.candidate, inputs, bench) for e in tied] if inputs else [() for _ in tied]
 
 
 def _behaviour(candidate: Candidate, inputs: Sequence[str], bench: Bench) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from nightshift.prompting import fenced, head
 from nightshift.search.brief import Builder, Effort
 from nightshift.search.objection import Objection
 from nightshift.search.trust import Trial
-from nightshift.search.voting import Voter
 from nightshift.source.interfaces import signatures
 
 SIGNATURE_CHARS = 6000
@@ -56,7 +55,7 @@ class Work:
         return replace(self, reopened=dict(Counter(self.reopened) + Counter({path: 1})))
 
 
-class Crew(Builder, Voter, Protocol):
+class Crew(Builder, Protocol):
     async def write_tests(
         self, task: Task, plan: Plan, step: Step, span: str, *, temperature: float, notes: str = ""
     ) -> str: ...

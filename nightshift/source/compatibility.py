@@ -21,7 +21,7 @@ _FIELD_BASES = ("NamedTuple", "TypedDict")
 def missing_from(source: Interface, required: Interface) -> tuple[str, ...]:
     """Sentences that name what `required` demands and `source` lacks; more than demanded is fine."""
     found = source.definitions
-    imported = {item.name for item in source.imports}
+    imported = {item.name for item in source.imports} | ({"*"} if "__getattr__" in found else set())
     problems: list[str] = []
     for name, demand in required.definitions.items():
         if name in found:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection
 
 from nightshift.source.syntax import parse_or_none
 
@@ -19,6 +20,21 @@ SECRET = re.compile(
     r"|\bsk-[\w-]{8,}|\bxox[abprs]-[\w-]{10,}|\bAIza[\w-]{30,}|\bglpat-[\w-]{15,}|\bhf_[A-Za-z0-9]{30,}"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\b[a-zA-Z][\w+.-]{0,30}://[^/\s:@'\"]*:[^/\s@'\"]+@[^\s'\"]*"
 )
+KINDS = {
+    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:\\[nr]|[\s\"'A-Za-z0-9+/=]){60,}"),
+    "an AWS key": re.compile(r"\b(?:AKIA|ASIA)(?!\w*EXAMPLE)[0-9A-Z]{16}\b"),
+    "a GitHub token": re.compile(r"\bgh[pousr]_\w{30,}|\bgithub_pat_\w{40,}"),
+    "a GitLab token": re.compile(r"\bglpat-[\w-]{20,}"),
+    "a Slack token": re.compile(r"\bxox[abprs]-\d[\w-]{20,}"),
+    "a Google key": re.compile(r"\bAIza[\w-]{35}\b"),
+    "a Hugging Face token": re.compile(r"\bhf_[A-Za-z0-9]{34,}"),
+}
+"""What has no place in a source file; unlike `SECRET` not what examples and tests are full of."""
+SHORTEST = 8
+"""Characters of a planted value: shorter ones are in too much other text."""
+_PAIR = re.compile(r"""^[\s"'{,]*(?:export\s+)?([\w.-]+)["']?\s*[=:]\s*(.*?)[\s,}]*$""", re.M)
+_RANDOM = re.compile(r"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9+_=.~-]{20,}")
+_ENCODED = re.compile(r"[A-Za-z0-9+/=]{40,}")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LONG_NUMBER = 10**6
 
@@ -31,6 +47,36 @@ def without_secret(name: str, value: str) -> str:
 def masked(text: str) -> str:
     """Any text, with `...` in place of what looks like a secret."""
     return SECRET.sub("...", text)
+
+
+def revealed(text: str, own: Collection[str] = ()) -> dict[str, str]:
+    """Secrets in a text that is about to be kept, each with what it is; `own` are the user's (see `planted`)."""
+    found = {match.group(): kind for kind, pattern in KINDS.items() for match in pattern.finditer(text)}
+    return found | {value: "a value of the user's own credentials" for value in own if value in text}
+
+
+def hidden(text: str, own: Collection[str]) -> str:
+    """The text with `...` in place of the user's own values; the longest first, for one may hold another."""
+    for value in sorted(own, key=len, reverse=True):
+        text = text.replace(value, "...")
+    return text
+
+
+def planted(text: str) -> frozenset[str]:
+    """The values in a file of credentials (`KEY=value`, JSON, PEM) that nothing else would hold by chance.
+
+    >>> sorted(planted("DEBUG=true\\nDB_PASSWORD=postgres\\nAPI_KEY='q9-Zt41xx'\\n"))
+    ['q9-Zt41xx']
+    """
+    pairs = [(name, value.strip().strip("\"'")) for name, value in _PAIR.findall(text)]
+    named = {value for name, value in pairs if names_secret(name) and _is_no_word(value)}
+    shaped = {value for _, value in pairs if _RANDOM.fullmatch(value) or SECRET.search(value)}
+    return frozenset({*named, *shaped, *_ENCODED.findall(text.replace("\\n", "\n"))})
+
+
+def _is_no_word(value: str) -> bool:
+    kinds = (str.islower, str.isupper, str.isdigit, lambda char: not char.isalnum())
+    return len(value) >= SHORTEST and sum(any(map(kind, value)) for kind in kinds) > 1
 
 
 def names_secret(name: str) -> bool:

@@ -18,6 +18,7 @@ from nightshift.source.imports import (
     Use,
     imports_of,
     module_name,
+    names_above,
     project_imports_missing,
     project_of,
     third_party,
@@ -147,6 +148,8 @@ def _users(of: str, names: Collection[str], graph: ImportGraph) -> set[str]:
     """Files that use one of the names of a module, from it or from a module that passes it on."""
     known = _passed_on(of, names, graph)
     near = {path for module in known for path in graph.dependents(module)}
+    above = {name for module in known for name in names_above(module)}  # `import a` and then `a.b.c` loads no b
+    near |= {path for path, read in graph.reads.items() if not above.isdisjoint(read.aliases.values())}
     return {path for path in near - {of} if any(_is_one(use, known) for use in graph.reads[path].uses)}
 
 
@@ -182,6 +185,8 @@ def _passed(read: ModuleImports, module: str, names: Collection[str]) -> set[str
 def _ordered(paths: Collection[str], graph: ImportGraph) -> tuple[str, ...]:
     """Dependencies first; members of one circle by name."""
     remaining = sorted(paths)
+    if len(remaining) < 2:
+        return tuple(remaining)
     below = _below(remaining, graph)
     left, order = (1 << len(remaining)) - 1, []
     numbers = {path: number for number, path in enumerate(remaining)}

@@ -37,6 +37,8 @@ class Project:
 
     folders: Mapping[str, tuple[str, ...]]
     """Path -> the folders it lies in."""
+    places: Mapping[str, tuple[str, ...]]
+    """Path -> dotted names of folders whose modules it may import by their bare names."""
     modules: Mapping[str, str]
     """Dotted name -> path; files under src/ by both their names."""
     loads: Mapping[str, frozenset[str]]
@@ -46,13 +48,12 @@ class Project:
         return name in self.loads
 
     def absolute(self, name: str, importer: str) -> str | None:
-        """The project's dotted name for an absolute import: from the root, else beside the importing file."""
+        """The project's dotted name for an absolute import: from the root, else from the importing file's places."""
         top = name.partition(".")[0]
         if self.has(top):
             return name
-        folder = ".".join(self.folders[importer])
-        beside = folder and top not in sys.stdlib_module_names and self.has(f"{folder}.{top}")
-        return f"{folder}.{name}" if beside else None
+        places = () if top in sys.stdlib_module_names else self.places[importer]
+        return next((f"{place}.{name}" for place in places if self.has(f"{place}.{top}")), None)
 
     def source(self, statement: Statement, importer: str) -> str | None:
         """The project's dotted name for what stands between `from` and `import`."""
@@ -73,15 +74,24 @@ class Project:
 @lru_cache(maxsize=8)
 def project_of(paths: tuple[str, ...]) -> Project:
     """Of the Python files among `paths`."""
-    files = [path for path in paths if path.endswith(".py")]
+    files = sorted((path for path in paths if path.endswith(".py")), key=lambda path: path.endswith("/__init__.py"))
     names = [(_literal_name(path), path) for path in files] + [(module_name(path), path) for path in files]
-    modules = {name: path for name, path in names if name}
+    modules = {name: path for name, path in names if name}  # a package hides a module of its name: it comes last
     loads: dict[str, frozenset[str]] = {}
     packages = {parent for name in modules for parent in _parents(name)}
     for name in sorted(packages | modules.keys()):
         above = loads.get(name.rpartition(".")[0], frozenset())
         loads[name] = above | {modules[name]} if name in modules else above
-    return Project({path: PurePosixPath(path).parent.parts for path in files}, modules, loads)
+    folders = {path: PurePosixPath(path).parent.parts for path in paths if path.endswith(".py")}
+    return Project(folders, {path: _places(folder, modules) for path, folder in folders.items()}, modules, loads)
+
+
+def _places(folder: tuple[str, ...], modules: Mapping[str, str]) -> tuple[str, ...]:
+    """The folder of a file, as for a script; the one its outermost package lies in, as pytest puts on the path."""
+    root = folder
+    while ".".join(root) in modules:
+        root = root[:-1]
+    return tuple(dict.fromkeys(".".join(place) for place in (folder, root) if place))
 
 
 @dataclass(eq=False)
@@ -168,6 +178,11 @@ def _literal_name(path: str) -> str:
 def _parents(name: str) -> list[str]:
     parts = name.split(".")
     return [".".join(parts[:i]) for i in range(1, len(parts))]
+
+
+def names_above(path: str) -> set[str]:
+    """Dotted names of the packages a module lies in, through which others may get at it."""
+    return {*_parents(module_name(path)), *_parents(_literal_name(path))}
 
 
 # What one statement loads

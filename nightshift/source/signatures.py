@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
 
@@ -118,10 +119,26 @@ def _class(node: ast.ClassDef) -> Class:
     decorators = tuple(map(_text, node.decorator_list))
     plain = Class(node.name, (*map(_text, node.bases), *keywords), decorators)
     taken = {method.name for method in methods}
-    fields = [*_variables(body)]
+    marker = next((at for at, statement in enumerate(body) if _is_keyword_marker(statement)), len(body))
+    fields = [*_variables(body[:marker]), *map(_by_keyword, _variables(body[marker:]))]
     known = taken | {field.name for field in fields}
     fields += [v for v in _attributes(body, annotated=not plain.is_dataclass) if v.name not in known]
     return Class(plain.name, plain.bases, decorators, _by_name(f for f in fields if f.name not in taken), methods)
+
+
+def _is_keyword_marker(node: ast.stmt) -> bool:
+    """`_: KW_ONLY`, after which a dataclass takes its fields by keyword."""
+    return isinstance(node, ast.AnnAssign) and dotted(node.annotation).rpartition(".")[2] == "KW_ONLY"
+
+
+def _by_keyword(variable: Variable) -> Variable:
+    if variable.annotation is None or "kw_only=" in (variable.value or ""):
+        return variable
+    given = variable.value or ""
+    start, call, rest = given.partition("field(")
+    if call:
+        return replace(variable, value=f"{start}field(kw_only=True{', ' if rest != ')' else ''}{rest}")
+    return replace(variable, value=f"field({f'default={given}, ' if given else ''}kw_only=True)")
 
 
 def _variables(nodes: Sequence[ast.stmt]) -> Iterator[Variable]:
@@ -189,13 +206,25 @@ def _imports(node: ast.stmt) -> Iterator[Import]:
 
 
 def _exports(nodes: Sequence[ast.stmt]) -> tuple[str, ...] | None:
+    """`__all__` as far as it is written down; None when nothing of it is."""
     exports: list[str] | None = None
     for node in nodes:
         match node:
-            case ast.Assign(targets=[ast.Name(id="__all__")], value=value) if is_literal(value):
-                exports = [str(name) for name in ast.literal_eval(value)]
-            case ast.AnnAssign(target=ast.Name(id="__all__"), value=value) if value and is_literal(value):
-                exports = [str(name) for name in ast.literal_eval(value)]
-            case ast.AugAssign(target=ast.Name(id="__all__"), value=value) if is_literal(value):
-                exports = [*(exports or []), *(str(name) for name in ast.literal_eval(value))]
+            case ast.Assign(targets=[ast.Name("__all__")], value=value) | ast.AnnAssign(
+                target=ast.Name("__all__"), value=ast.expr() as value
+            ):
+                exports = _names_in(value)
+            case ast.AugAssign(target=ast.Name("__all__"), value=value) | ast.Expr(
+                ast.Call(ast.Attribute(ast.Name("__all__"), "extend" | "append"), [value])
+            ):
+                found = _names_in(value)
+                exports = exports if found is None else [*(exports or []), *found]
     return tuple(exports) if exports is not None else None
+
+
+def _names_in(node: ast.expr) -> list[str] | None:
+    """Of a list, a tuple or one name written out."""
+    value = ast.literal_eval(node) if is_literal(node) else None
+    if isinstance(value, str):
+        return [value]
+    return [*map(str, value)] if isinstance(value, list | tuple | set) else None
