@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nightshift.search.trust import DOUBTED, TRUSTED, Trial, Trust, trust_in
+from nightshift.search.trust import DOUBTED, Trial, Trust, trust_in
 
 UNTRIED = Trial()
 NODE = "tests/test_cart.py::test_total"
@@ -20,18 +20,18 @@ def trust(passed: int, tried: int, support: float = 1 / 3, *, named: bool = True
     "found, doubted, trusted",
     [
         (trust(0, 3), True, False),
-        (trust(0, 5, 2 / 3), False, False),
+        (trust(0, 5, 2 / 3), False, True),
         (trust(3, 3), False, True),
         (trust(1, 3), False, False),
         (trust(0, 0, 2 / 3), False, True),
-        (trust(0, 3, 1.0), False, False),
+        (trust(0, 3, 1.0), False, True),
         (trust(3, 3, trial=Trial(flaky=True)), True, False),
         (trust(2, 3, trial=Trial(mutants=9, killed=0)), False, False),
     ],
     ids=lambda value: f"{value.passed} of {value.tried}, {value.support:.1f}" if isinstance(value, Trust) else "",
 )
 def test_each_sign_moves_the_score(found: Trust, doubted: bool, trusted: bool) -> None:
-    assert (found.score < DOUBTED, found.score >= TRUSTED) == (doubted, trusted), found.score
+    assert (found.score < DOUBTED, found.trusted) == (doubted, trusted), found.score
 
 
 @pytest.mark.parametrize(

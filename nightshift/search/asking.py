@@ -45,6 +45,7 @@ async def race(
     """
     known = recorder.recall("selected", span, "race")
     if known:
+        recorder.record("selected", span, **known)
         considered = [str(label) for label in known["considered"]]
         for label in asked.keys() - set(considered):
             asked[label].close()

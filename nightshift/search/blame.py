@@ -10,7 +10,7 @@ from nightshift.domain import Culprit, Diagnosis, Plan, TestsCheck, Verdict
 from nightshift.evidence import of_verdict
 from nightshift.prompting import fenced, head
 from nightshift.search.trials import trust_of
-from nightshift.search.trust import DOUBTED, TRUSTED, Trust
+from nightshift.search.trust import DOUBTED, Trust
 from nightshift.search.work import Work
 from nightshift.source.graph import import_graph
 
@@ -91,7 +91,7 @@ def _others_fail(verdict: Verdict, failing: frozenset[str]) -> bool:
 
 def _all_trusted(path: str, failing: frozenset[str], trust: Mapping[str, Trust]) -> bool:
     own = [node for node in failing if node.startswith(f"{path}::")]
-    return bool(own) and all(trust[node].score >= TRUSTED for node in own)
+    return bool(own) and all(trust[node].trusted for node in own)
 
 
 def without_analyst(work: Work, verdict: Verdict, why: str) -> Diagnosis:

@@ -15,7 +15,6 @@ from nightshift.policy import TEST_BLAME
 from nightshift.prompting import fenced, head
 from nightshift.search.asking import concurrently
 from nightshift.search.trials import trust_of
-from nightshift.search.trust import TRUSTED
 from nightshift.search.work import Work, Workshop, write_checked
 from nightshift.source.tests_pool import drop_tests, test_names
 
@@ -53,7 +52,7 @@ async def rewrite_test(work: Work, shop: Workshop, culprit: Culprit, verdict: Ve
     failing = {base_node(r.node) for r in results if r.outcome != "passed"} & work.accepted.nodes
     trust = trust_of(work)
     own = {n for n in failing if n.startswith(step.path + "::")}
-    doomed = {n.partition("::")[2] for n in own if trust[n].score < TRUSTED}
+    doomed = {n.partition("::")[2] for n in own if not trust[n].trusted}
     if not doomed:
         reason = "the failing tests have earned trust, so the blame does not count"
         shop.recorder.record("guard", span, rule="test-rewrite", action=f"{step.path} stays", reason=reason)

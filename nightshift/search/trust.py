@@ -61,6 +61,11 @@ class Trust:
         return round(odds / (1 + odds), 3)
 
     @property
+    def trusted(self) -> bool:
+        """It is not rewritten for failing. What most samples say of the specification outweighs any candidates."""
+        return not self.trial.flaky and (self.score >= TRUSTED or self.support > 0.5)
+
+    @property
     def toothless(self) -> bool:
         return self.trial.mutants >= FEW_MUTANTS and self.trial.killed == 0
 
