@@ -343,7 +343,7 @@ class Sandbox(Protocol):
         lines_of: Sequence[str] = (),
         hash_seed: int = 0,
     ) -> TestReport:
-        """Runs pytest on nodes (files or node ids) in a fresh copy of the tree.
+        """Runs pytest on nodes (files or node ids), in their order, in a fresh copy of the tree.
 
         With `confirm`, a pass is the oracle's, where it can judge the tests (see `TestResult.channel`). The lines
         that each test runs are told for the files in `lines_of`. Another `hash_seed` shows tests that depend on the

@@ -170,7 +170,8 @@ class Reporter:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Wrapper:
         """What is collected is counted before any other plugin can take tests away."""
-        items[:] = failing_first([item for item in items if chosen(item.nodeid, self.nodes)], self.first)
+        asked = [item for item in items if chosen(item.nodeid, self.nodes)]
+        items[:] = failing_first(as_asked(asked, self.nodes), self.first)
         self.ids = {item.nodeid for item in items}
         self.tell("collected", ids=[item.nodeid for item in items])
         result = yield
@@ -250,6 +251,11 @@ def judged(report: Any) -> tuple[str, str]:
     if report.failed:
         return ("failed" if report.when == "call" else "error"), report.longreprtext
     return "passed", ""
+
+
+def as_asked(items: list[pytest.Item], nodes: list[str]) -> list[pytest.Item]:
+    """In the order of the names that were given: of tests that lean on each other another order tells."""
+    return sorted(items, key=lambda item: next(i for i, name in enumerate(nodes) if chosen(item.nodeid, [name])))
 
 
 def chosen(node: str, nodes: list[str]) -> bool:
