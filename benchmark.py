@@ -4,6 +4,7 @@
     python3 benchmark.py --suite serving
     python3 benchmark.py --suite judge
     python3 benchmark.py --suite selection
+    python3 benchmark.py --suite source --corpus DIR
     python3 benchmark.py --suite quick --repeats 3 --endpoint http://127.0.0.1:8080 --json
 
 Each run is the real program in a fresh workspace without memory. What it claims (`passed`) is set beside what the
@@ -11,7 +12,9 @@ hidden tests say on a fresh copy of what it delivered; claiming a pass that they
 proves little: about a fifth of tasks flip between identical runs, so repeat and read the spread. The suite
 `serving` has no tasks: it measures our client and pool at a real llama.cpp server (benchmarks/serving). Nor has
 `judge`: it measures how fast and how steadily the sandbox judges candidates (benchmarks/judge.py); and `selection`
-compares ways to choose between candidates of a simulated weak model (benchmarks/selection).
+compares ways to choose between candidates of a simulated weak model (benchmarks/selection). `source` reads the
+signatures and imports of a large package (benchmarks/source_graph.py). `journal` measures what the trace costs
+(benchmarks/journal.py), and `export` what it costs to read large traces and to make training data of them.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from nightshift.bootstrap import ensure_venv, run_program
 
 ensure_venv()
 
-from benchmarks import judge, selection
+from benchmarks import export, journal, judge, recall, selection, source_graph
 from benchmarks.figures import Figure
 from benchmarks.serving import measure
 from benchmarks.serving.lab import QUICK, Scale
@@ -50,8 +53,10 @@ from nightshift.sandbox.interpreter.environment import prepare
 HERE = Path(__file__).resolve().parent
 TASKS = HERE / "benchmarks"
 SUITES: Mapping[str, tuple[str, ...]] = {"quick": ("calculator",)}
-SERVING, JUDGE, SELECTION = "serving", "judge", "selection"
-MEASURED = (SERVING, JUDGE, SELECTION)
+SERVING, JUDGE, SELECTION, SOURCE, JOURNAL, EXPORT, RECALL = (
+    "serving", "judge", "selection", "source", "journal", "export", "recall"
+)  # fmt: skip
+MEASURED = (SERVING, JUDGE, SELECTION, SOURCE, JOURNAL, EXPORT, RECALL)
 """Suites without tasks: figures with targets."""
 HIDDEN_LIMITS = ExecLimits(seconds=120.0)
 
@@ -159,7 +164,10 @@ def main(argv: Sequence[str]) -> int:
 def measure_suite(options: argparse.Namespace) -> int:
     """Exit code 1 when a target is missed."""
     started = time.monotonic()
-    measured = {SERVING: measure_serving, JUDGE: measure_judge, SELECTION: measure_selection}
+    measured = {
+        SERVING: measure_serving, JUDGE: measure_judge, SELECTION: measure_selection, SOURCE: measure_source,
+        JOURNAL: measure_journal, EXPORT: measure_export, RECALL: measure_recall,
+    }  # fmt: skip
     figures, facts = measured[options.suite](options)
     missed = [figure.name for figure in figures if figure.verdict == "MISSED"]
     told = {
@@ -181,13 +189,21 @@ def measure_judge(options: argparse.Namespace) -> tuple[list[Figure], dict[str, 
     scale = judge.QUICK if options.quick else judge.Scale()
     environment = prepare((), cache=paths(os.environ).environments, allow=())
     figures = judge.measure(replace(scale, soak=options.soak or scale.soak), environment, _say)
-    return figures, {"load": " ".join(f"{each:.1f}" for each in os.getloadavg())}
+    return figures, {"load": _load()}
 
 
 def measure_selection(options: argparse.Namespace) -> tuple[list[Figure], dict[str, str]]:
     environment = prepare((), cache=paths(os.environ).environments, allow=())
     figures = selection.measure(selection.QUICK if options.quick else selection.Scale(), environment, _say)
     return figures, {"model": "simulated: nothing here was measured with a real model"}
+
+
+def measure_source(options: argparse.Namespace) -> tuple[list[Figure], dict[str, str]]:
+    scale = source_graph.QUICK if options.quick else source_graph.Scale()
+    try:
+        return source_graph.measure(scale, options.corpus, _say), {"load": _load()}
+    except ValueError as error:
+        raise ConfigError(f"--corpus: {error}") from error
 
 
 def judge_tasks(options: argparse.Namespace) -> int:
@@ -210,6 +226,7 @@ def _refuse_meaningless(options: argparse.Namespace) -> None:
     tasks = {"--endpoint": options.endpoint, "--model": options.model, "--repeats": options.repeats > 1}
     wrong = tasks if options.suite in MEASURED else {"--quick": options.quick}
     wrong |= {"--soak": options.soak} if options.suite != JUDGE else {}
+    wrong |= {"--corpus": options.corpus} if options.suite != SOURCE else {}
     if given := [name for name, value in wrong.items() if value]:
         raise ConfigError(f"{', '.join(given)} means nothing to --suite {options.suite}: leave it out")
 
@@ -230,6 +247,24 @@ def _publish(told: dict[str, Any], options: argparse.Namespace) -> None:
         (options.out / f"{options.suite}.json").write_text(text, encoding="utf-8")
 
 
+def measure_journal(options: argparse.Namespace) -> tuple[list[Figure], dict[str, str]]:
+    disk = paths(os.environ).environments.parent  # a temporary folder may lie in memory
+    disk.mkdir(parents=True, exist_ok=True)
+    return journal.measure(journal.QUICK if options.quick else journal.Scale(), _say, disk), {"load": _load()}
+
+
+def measure_export(options: argparse.Namespace) -> tuple[list[Figure], dict[str, str]]:
+    return export.measure(export.QUICK if options.quick else export.Scale(), _say), {"load": _load()}
+
+
+def measure_recall(options: argparse.Namespace) -> tuple[list[Figure], dict[str, str]]:
+    return recall.measure(recall.QUICK if options.quick else recall.Scale(), _say), {"load": _load()}
+
+
+def _load() -> str:
+    return " ".join(f"{each:.1f}" for each in os.getloadavg())
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -241,7 +276,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n  python3 benchmark.py --suite quick --repeats 5 --model qwen2.5-coder:7b --json"
         "\n  python3 benchmark.py --suite serving --out results"
         "\n  python3 benchmark.py --suite judge --soak 2000"
-        "\n  python3 benchmark.py --suite selection --quick",
+        "\n  python3 benchmark.py --suite selection --quick"
+        "\n  python3 benchmark.py --suite source --corpus django-5.2",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -253,8 +289,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=1, metavar="N", help="runs of each task (default 1)")
     parser.add_argument("--endpoint", action="append", metavar="URL", help="a model server; repeatable")
     parser.add_argument("--model", metavar="NAME", help="the model for every role")
-    parser.add_argument("--quick", action="store_true", help="serving, judge, selection: few of everything, to see it work")
+    parser.add_argument("--quick", action="store_true", help="no tasks: few of everything, to see it work")
     parser.add_argument("--soak", type=int, metavar="N", help="judge: candidates of the long run (default 10000)")
+    parser.add_argument("--corpus", type=Path, metavar="DIR", help="source: a package (default the standard library)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the figures to DIR/<suite>.json as well")
     parser.add_argument("--json", action="store_true", help="the figures on standard output as JSON")
     return parser

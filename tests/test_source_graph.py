@@ -114,6 +114,17 @@ def test_circles_are_allowed() -> None:
     assert affected({"a.py": "from b import x", "b.py": "from a import y\nx = 1"}, {"a.py": {"y"}}) == ("b.py",)
 
 
+def test_what_is_needed_through_a_file_that_is_not_affected_comes_first_too() -> None:
+    texts = {
+        "a.py": "from m import f\nimport b, between",
+        "between.py": "import c",
+        "b.py": "from m import f",
+        "c.py": "from m import f",
+        "m.py": "f = 1",
+    }
+    assert affected(texts, {"m.py": {"f"}}) == ("b.py", "c.py", "a.py")
+
+
 @pytest.mark.parametrize(
     ("changed", "hit"),
     [
@@ -259,3 +270,45 @@ def test_the_graph_agrees_with_brute_force(project: tuple[dict[str, str], dict[s
         assert graph.reach(path) == reach
         assert graph.dependents(path) == {other for other in texts if path in expected[other]}
         assert graph.all_dependents(path) == {other for other in texts if path in graph.reach(other)}
+
+
+USES = st.lists(
+    st.sampled_from(
+        [
+            "import {m}", "import {m} as x", "from {m} import f", "from {m} import g as f", "from {m} import *",
+            "from {p} import {l}", "from {p} import {l} as f", "{m}.f", "{m}.g", "x.f", "{l}.f.h", "x", "f = 1", "pkg.f = 1",
+        ]
+    ),
+    max_size=4,
+)  # fmt: skip
+MODULES = ("pkg", "pkg.one", "pkg.sub.two", "three", "four")
+PATHS = ("pkg/__init__.py", "pkg/one.py", "pkg/sub/two.py", "three.py", "four.py")
+
+
+@st.composite
+def tangles(draw: st.DrawFn) -> dict[str, str]:
+    """Files that pass names on to each other in every way, round in circles too."""
+    texts = {}
+    for path in PATHS:
+        lines = []
+        for line in draw(USES):
+            module = draw(st.sampled_from(MODULES))
+            package, _, last = module.rpartition(".")
+            lines.append(line.format(m=module, p=package or "pkg", l=last))
+        texts[path] = "\n".join(lines)
+    return texts
+
+
+@settings(deadline=None, max_examples=120)
+@given(tangles(), st.sampled_from(PATHS), st.sampled_from("fg"))
+def test_affected_are_those_that_use_the_name_each_after_what_it_needs(texts: dict, changed: str, name: str) -> None:
+    """By brute force: whoever uses it; first by name among those that need none of the others left, circles aside."""
+    graph = import_graph(texts)
+    used = {path: graph.names_used(path, of=changed) for path in texts if path != changed}
+    left = sorted(path for path, names in used.items() if names is None or name in names)
+    expected = []
+    while left:
+        needs = {path: [o for o in left if o in graph.reach(path) and path not in graph.reach(o)] for path in left}
+        expected.append(next(path for path in left if not needs[path]))
+        left.remove(expected[-1])
+    assert affected(texts, {changed: {name}}) == tuple(expected)

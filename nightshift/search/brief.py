@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from nightshift.domain import Candidate, Plan, Step, Task
+from nightshift.knowledge.entries import Question, Recollect, nothing
 from nightshift.search.voting import Voter
 
 
@@ -24,6 +25,14 @@ class Brief:
     evidence: str = ""
     advice: str = ""
     """The root cause found by the analyst."""
+    lessons: str = ""
+    """From earlier work."""
+    recollect: Recollect = nothing
+
+    def informed(self, span: str, evidence: str) -> Brief:
+        """With what earlier work taught about this file and these failures."""
+        question = Question(f"{self.step.purpose}\n{self.task.prompt}", evidence=evidence)
+        return replace(self, lessons=self.recollect(span, question))
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ async def build_step(
 
     Returns None when no usable reply came at all.
     """
+    brief = brief.informed(brief.span, brief.evidence)
     pool = Pool(bench, brief.span, recorder)
     if kept is not None:
         await pool.add(kept)

@@ -118,7 +118,8 @@ def _tests(candidate: Candidate, bench: Bench) -> Climb:
     tree = bench.tree.with_text(candidate.path, candidate.text)
     stale = stale_dependents(candidate, bench)
     graph = import_graph(tree.texts)
-    tests = [test for test in bench.tests if not stale & graph.reach(test)]
+    late = frozenset().union(*map(graph.all_dependents, stale))
+    tests = [test for test in bench.tests if test not in late]
     if not tests:
         return Climb(Rung("tests", True, "every test waits for a dependent that must follow a changed interface"))
     report = bench.sandbox.test(tree, tests, limits=bench.limits, confirm=True)

@@ -67,6 +67,7 @@ async def rebuild(
             "" if fresh else old,
             evidence_for(path, verdict, work),
             advice[path],
+            recollect=shop.recollect,
         )
         result = await _build(work, shop, brief, old, failing)
         done.append(path)
@@ -96,7 +97,15 @@ def _with_packages(work: Work, shop: Workshop, span: str) -> Work:
 
 async def _make(work: Work, shop: Workshop, step: Step, span: str, unfinished: frozenset[str]) -> Built | None:
     present = work.tree.texts.get(step.path, "")
-    brief = Brief(work.task, work.plan, step, f"{span}/build/{step.path}", modules_for(work, step), present)
+    brief = Brief(
+        work.task,
+        work.plan,
+        step,
+        f"{span}/build/{step.path}",
+        modules_for(work, step),
+        present,
+        recollect=shop.recollect,
+    )
     return await build_step(brief, _bench(work, shop, step, unfinished), shop.crew, shop.effort, shop.recorder)
 
 

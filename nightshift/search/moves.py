@@ -110,7 +110,8 @@ class _Desk:
             best, label = pool.best, f"repair-{number}"
             temperature = REPAIR_TEMPERATURES[min(number, len(REPAIR_TEMPERATURES)) - 1]
             evidence = _told_to_repairer(best, pool)
-            asked = self.builder.repair(self.brief, best.candidate, evidence, label, temperature=temperature)
+            brief = self.brief.informed(f"{pool.span}/{label}", evidence)
+            asked = self.builder.repair(brief, best.candidate, evidence, label, temperature=temperature)
             repaired = await usable(asked)
             pool.recorder.record(
                 "repair",

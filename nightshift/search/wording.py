@@ -16,6 +16,7 @@ def file_variables(brief: Brief) -> dict[str, str]:
     return {
         "task": task_text(brief.task),
         "modules": brief.modules,
+        "lessons": brief.lessons,
         "path": step.path,
         "purpose": step.purpose,
         "interface": fenced(step.interface) if step.interface else "(free)",

@@ -14,6 +14,7 @@ from nightshift.acceptance import Accepted
 from nightshift.domain import ExecLimits, Plan, Recorder, Sandbox, Step, Task, Tree
 from nightshift.errors import Refused
 from nightshift.judge import UserTests
+from nightshift.knowledge.entries import Recollect, nothing
 from nightshift.policy import Write, deny_write
 from nightshift.prompting import fenced, head
 from nightshift.search.brief import Builder, Effort
@@ -79,6 +80,7 @@ class Workshop:
     tester_temperatures: tuple[float, ...]
     save: Callable[[Mapping[str, str], str], None]
     """Saves finished files with a commit message."""
+    recollect: Recollect = nothing
 
 
 def write_checked(work: Work, shop: Workshop, texts: Mapping[str, str], message: str, by: str) -> None:

@@ -2,6 +2,7 @@
 
 replies.py    code and JSON out of a model's reply; substance.py says whether that code is real
 interfaces.py signatures of a module: read, compared, rendered; stubs.py turns them into importable stubs
+facts.py      what one text says, read once and kept by content; signatures.py its interface, imports.py its imports
 graph.py      which project file imports which, and which of its names it uses
 edits/        search/replace edits and whole definitions out of a reply
 normal.py     one fingerprint for the same program written differently

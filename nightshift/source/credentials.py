@@ -32,7 +32,8 @@ KINDS = {
 """What has no place in a source file; unlike `SECRET` not what examples and tests are full of."""
 SHORTEST = 8
 """Characters of a planted value: shorter ones are in too much other text."""
-_PAIR = re.compile(r"""^[\s"'{,]*(?:export\s+)?([\w.-]+)["']?\s*[=:]\s*(.*?)[\s,}]*$""", re.M)
+_PAIR = re.compile(r"""^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*[=:][ \t]*(.*?)[ \t,]*$""", re.M)
+_QUOTED = re.compile(r'"([\w.-]+)"\s*:\s*"([^"\n]*)"')
 _RANDOM = re.compile(r"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9+_=.~-]{20,}")
 _ENCODED = re.compile(r"[A-Za-z0-9+/=]{40,}")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -68,7 +69,8 @@ def planted(text: str) -> frozenset[str]:
     >>> sorted(planted("DEBUG=true\\nDB_PASSWORD=postgres\\nAPI_KEY='q9-Zt41xx'\\n"))
     ['q9-Zt41xx']
     """
-    pairs = [(name, value.strip().strip("\"'")) for name, value in _PAIR.findall(text)]
+    found = [*_PAIR.findall(text), *_QUOTED.findall(text)]
+    pairs = [(name, value.strip("\"'")) for name, value in found]
     named = {value for name, value in pairs if names_secret(name) and _is_no_word(value)}
     shaped = {value for _, value in pairs if _RANDOM.fullmatch(value) or SECRET.search(value)}
     return frozenset({*named, *shaped, *_ENCODED.findall(text.replace("\\n", "\n"))})

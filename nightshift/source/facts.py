@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TypeGuard
 
 from nightshift.source.shapes import Interface
 from nightshift.source.signatures import read_interface
@@ -66,7 +65,7 @@ def facts(text: str) -> Facts:
         return _read(text)
 
 
-def facts_or_none(text: str) -> Facts:
+def facts_or_nothing(text: str) -> Facts:
     """Nothing at all for what does not parse."""
     try:
         return facts(text)
@@ -93,7 +92,15 @@ def _collector_paused() -> Iterator[None]:
 def _read(text: str) -> Facts:
     tree = parse(text)
     nodes = _nested(tree.body)
-    return Facts(text, read_interface(tree), tuple(_statements(nodes)), tuple(_calls(tree, text)))
+    return Facts(text, _interface(tree), tuple(_statements(nodes)), tuple(_calls(tree, text)))
+
+
+def _interface(tree: ast.Module) -> Interface:
+    """Empty where branches are nested too deeply to be followed, as in an `elif` of a thousand; imports count there."""
+    try:
+        return read_interface(tree)
+    except RecursionError:
+        return Interface()
 
 
 def _nested(body: Iterable[ast.stmt]) -> list[ast.AST]:
@@ -115,7 +122,8 @@ _BLOCKS_OF: Mapping[type[ast.AST], tuple[str, ...]] = {
 
 
 def _statements(nodes: list[ast.AST]) -> Iterator[Statement]:
-    guarded = {id(inner) for node in nodes if _is_guard(node) for inner in _nested(node.body)}
+    guards = (node for node in nodes if isinstance(node, ast.Try) and any(map(_catches_import_errors, node.handlers)))
+    guarded = {id(inner) for node in guards for inner in _nested(node.body)}
     for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -123,10 +131,6 @@ def _statements(nodes: list[ast.AST]) -> Iterator[Statement]:
         elif isinstance(node, ast.ImportFrom):
             names = tuple((alias.name, alias.asname) for alias in node.names)
             yield Statement(node.module or "", node.level, names, True, id(node) in guarded)
-
-
-def _is_guard(node: ast.AST) -> TypeGuard[ast.Try]:
-    return isinstance(node, ast.Try) and any(_catches_import_errors(handler) for handler in node.handlers)
 
 
 def _catches_import_errors(handler: ast.ExceptHandler) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from nightshift.source.facts import facts_or_none
+from nightshift.source.facts import facts_or_nothing
 from nightshift.source.imports import (
     ModuleImports,
     Use,
@@ -64,7 +64,7 @@ class ImportGraph:
 def import_graph(texts: Mapping[str, str]) -> ImportGraph:
     """The graph of the Python files among `texts`; a file that does not parse imports nothing."""
     project = project_of(tuple(texts))
-    reads = {path: imports_of(path, facts_or_none(texts[path]), project) for path in project.folders}
+    reads = {path: imports_of(path, facts_or_nothing(texts[path]), project) for path in project.folders}
     importers: dict[str, set[str]] = {path: set() for path in reads}
     for path, read in reads.items():
         for imported in read.loads:

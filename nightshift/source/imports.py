@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
-from nightshift.source.facts import KEPT, Chain, Facts, Statement, facts_or_none
+from nightshift.source.facts import KEPT, Chain, Facts, Statement, facts_or_nothing
 from nightshift.source.syntax import bound_name, parse_or_none
 
 _EVERY_MODULE_HAS = {
@@ -151,7 +151,7 @@ def imports_of(path: str, facts: Facts, project: Project) -> ModuleImports:
 def project_imports_missing(texts: Mapping[str, str], path: str) -> tuple[str, ...]:
     """Names that `path` imports from project modules that do not have them, as `module.name`."""
     project = project_of(tuple(texts))
-    statements = facts_or_none(texts.get(path, "")).statements
+    statements = facts_or_nothing(texts.get(path, "")).statements
     missing = (name for each in statements if not each.guarded for name in _missing(each, path, project, texts))
     return tuple(dict.fromkeys(missing))
 
@@ -165,7 +165,7 @@ def third_party(texts: Mapping[str, str]) -> frozenset[str]:
     names = {
         statement.module.partition(".")[0]
         for path in project.folders
-        for statement in facts_or_none(texts[path]).statements
+        for statement in facts_or_nothing(texts[path]).statements
         if not (statement.guarded or statement.level) and project.absolute(statement.module, path) is None
     }
     return frozenset(names - set(sys.stdlib_module_names) - {"__main__"})

@@ -18,6 +18,7 @@ from nightshift.source.syntax import DefNode, bound_name, dotted, is_literal, pa
 MAX_VALUE = 200
 """Longer values of constants and fields are left out."""
 
+_PLAIN = (str, int, bool, type(None))
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 _Named = TypeVar("_Named", Function, Class, Variable)
@@ -44,10 +45,12 @@ def _is_public(name: str) -> bool:
 
 def _text(node: ast.expr) -> str:
     """`ast.unparse`, without its cost for what most annotations and defaults are; `...` for what is nested absurdly."""
-    if type(node) is ast.Name:
+    if isinstance(node, ast.Name):
         return node.id
-    if type(node) is ast.Constant and (node.value is None or type(node.value) is bool):
-        return str(node.value)
+    if isinstance(node, ast.Constant) and type(node.value) in _PLAIN and node.kind is None:
+        return repr(node.value)
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
     try:
         return ast.unparse(node)
     except RecursionError:
@@ -210,16 +213,20 @@ def _exports(nodes: Sequence[ast.stmt]) -> tuple[str, ...] | None:
     exports: list[str] | None = None
     for node in nodes:
         match node:
-            case ast.Assign(targets=[ast.Name("__all__")], value=value) | ast.AnnAssign(
-                target=ast.Name("__all__"), value=ast.expr() as value
-            ):
+            case ast.Assign(targets=[ast.Name("__all__")], value=value):
                 exports = _names_in(value)
-            case ast.AugAssign(target=ast.Name("__all__"), value=value) | ast.Expr(
-                ast.Call(ast.Attribute(ast.Name("__all__"), "extend" | "append"), [value])
-            ):
-                found = _names_in(value)
-                exports = exports if found is None else [*(exports or []), *found]
+            case ast.AnnAssign(target=ast.Name("__all__"), value=ast.expr() as value):
+                exports = _names_in(value)
+            case ast.AugAssign(target=ast.Name("__all__"), value=value):
+                exports = _joined(exports, value)
+            case ast.Expr(ast.Call(ast.Attribute(ast.Name("__all__"), "extend" | "append"), [value])):
+                exports = _joined(exports, value)
     return tuple(exports) if exports is not None else None
+
+
+def _joined(exports: list[str] | None, more: ast.expr) -> list[str] | None:
+    found = _names_in(more)
+    return exports if found is None else [*(exports or []), *found]
 
 
 def _names_in(node: ast.expr) -> list[str] | None:

@@ -74,22 +74,29 @@ def dotted(node: ast.AST) -> str:
 
 def statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements of one scope, under if, try, with and for too; of two branches the main one comes last."""
-    for node in body:
-        match node:
-            case ast.If() | ast.For() | ast.AsyncFor() | ast.While():
-                yield from statements(node.orelse)
-                yield from statements(node.body)
-            case ast.With() | ast.AsyncWith():
-                yield from statements(node.body)
-            case ast.Try() | ast.TryStar():
-                for handler in node.handlers:
-                    yield from statements(handler.body)
-                yield from statements([*node.body, *node.orelse, *node.finalbody])
-            case ast.Match():
-                for case in node.cases:
-                    yield from statements(case.body)
-            case _:
-                yield node
+    pending = [*reversed(body)]
+    while pending:
+        node = pending.pop()
+        inner = _inner(node)
+        if inner is None:
+            yield node
+        else:
+            pending += reversed(inner)
+
+
+def _inner(node: ast.stmt) -> list[ast.stmt] | None:
+    """The statements that a compound one of the same scope holds."""
+    match node:
+        case ast.If() | ast.For() | ast.AsyncFor() | ast.While():
+            return [*node.orelse, *node.body]
+        case ast.With() | ast.AsyncWith():
+            return node.body
+        case ast.Try() | ast.TryStar():
+            handled = [statement for handler in node.handlers for statement in handler.body]
+            return [*handled, *node.body, *node.orelse, *node.finalbody]
+        case ast.Match():
+            return [statement for case in node.cases for statement in case.body]
+    return None
 
 
 def target_names(target: ast.AST) -> Iterator[str]:
