@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from nightshift.diagnosis import SCHEMA as DIAGNOSIS_SCHEMA
@@ -30,10 +30,12 @@ from nightshift.domain import (
     Task,
 )
 from nightshift.errors import ContextExceeded, EditRejected, ReplyRejected
+from nightshift.knowledge.proposals import SCHEMA as PROPOSALS_SCHEMA
+from nightshift.knowledge.proposals import Proposal, read_proposals
 from nightshift.packing import packings
 from nightshift.plan import SCHEMA as PLAN_SCHEMA
 from nightshift.plan import read_plan
-from nightshift.policy import unsafe_reason
+from nightshift.policy import BUILT_IN, Policy, Write, deny_text
 from nightshift.prompting import bullets, fenced, head, render
 from nightshift.search.brief import Brief
 from nightshift.search.objection import SCHEMA as OBJECTION_SCHEMA
@@ -69,6 +71,9 @@ class Settings:
     """For a planner whose plan was refused and an analyst whose advice did not help; 0: never."""
     reviewer: bool = False
     """The reviewer is another model than the builder: one that reads its own work finds nothing."""
+    policy: Policy = BUILT_IN
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """The user's own values, which no reply may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,9 @@ class Agents:
             "purpose": step.purpose,
             "notes": notes,
         }
-        return await self._ask("tester", span, Prompt("tester", variables), _code_of(step), temperature=temperature)
+        return await self._ask(
+            "tester", span, Prompt("tester", variables), _code_of(step, self._settings), temperature=temperature
+        )
 
     async def build(self, brief: Brief, label: str, *, temperature: float, hint: str = "") -> Candidate:
         variables = file_variables(brief) | {
@@ -137,7 +144,7 @@ class Agents:
             "builder",
             f"{brief.span}/{label}",
             Prompt("builder", variables),
-            _code_of(brief.step, brief.current),
+            _code_of(brief.step, self._settings, brief.current),
             temperature=temperature,
         )
         return Candidate(brief.step.path, text, "sample", label, temperature)
@@ -153,18 +160,28 @@ class Agents:
             "advice": brief.advice,
         }
         prompt = Prompt("repairer_edit" if long else "repairer", variables)
-        read = _edited(brief.step, current) if long else _code_of(brief.step, current.text)
+        known = self._settings
+        read = _edited(brief.step, known, current) if long else _code_of(brief.step, known, current.text)
         text = await self._ask("repairer", f"{brief.span}/{label}", prompt, read, temperature=temperature)
         return Candidate(brief.step.path, text, "repair", label)
 
     async def diagnose(
-        self, task: Task, span: str, *, evidence: str, sources: str, paths: dict[str, str], again: bool = False
+        self,
+        task: Task,
+        span: str,
+        *,
+        evidence: str,
+        sources: str,
+        paths: dict[str, str],
+        lessons: str = "",
+        again: bool = False,
     ) -> Diagnosis:
         """`paths` maps each file that may be blamed to its kind; other culprits are refused."""
         variables = {
             "task": task_text(task),
             "paths": bullets([f"{path} ({kind})" for path, kind in paths.items()]),
             "evidence": evidence,
+            "lessons": lessons,
             "sources": sources,
         }
         return await self._ask(
@@ -218,6 +235,16 @@ class Agents:
             retries=0,
         )
 
+    async def curate(self, task: Task, span: str, *, story: str) -> tuple[Proposal, ...]:
+        """Lessons for other tasks; whether they are kept is not decided here."""
+        return await self._ask(
+            "librarian",
+            span,
+            Prompt("librarian", {"task": task_text(task), "story": story}),
+            lambda reply: read_proposals(_json(reply)),
+            schema=PROPOSALS_SCHEMA,
+        )
+
     async def _ask(
         self,
         role: Role,
@@ -247,6 +274,8 @@ class Agents:
             except ReplyRejected as error:
                 rejected = error
                 self._recorder.record("guard", where, rule="reply", action=error.reason, reason=str(error))
+                if error.reason == "policy":
+                    self._recorder.record("policy", where, path=where, allowed=False, reason=str(error))
         assert rejected is not None, "every turn returns or is rejected"
         raise rejected
 
@@ -298,30 +327,31 @@ def _json(reply: Completion) -> Any:
     return extract_json(reply.text, stop_reason=reply.stop_reason)
 
 
-def _code_of(step: Step, previous: str = "") -> Callable[[Completion], str]:
+def _code_of(step: Step, settings: Settings, previous: str = "") -> Callable[[Completion], str]:
     language = _language(step.path)
 
     def read(reply: Completion) -> str:
         text = extract_code(reply.text, stop_reason=reply.stop_reason, language=language, path=step.path)
-        _refuse_unfit(text, step, previous)
+        _refuse_unfit(text, step, settings, previous)
         return text
 
     return read
 
 
-def _refuse_unfit(text: str, step: Step, previous: str) -> None:
-    """Raises ReplyRejected for a file that holds no real code, or code that reaches for what judges it."""
+def _refuse_unfit(text: str, step: Step, settings: Settings, previous: str) -> None:
+    """Raises ReplyRejected for a file that holds no real code, or that the policy denies."""
     if _language(step.path) == "python" and step.kind == "source":
         check_substance(text, previous=previous)
-    if step.kind != "test" and (reason := unsafe_reason(text, step.path, previous)):
-        raise ReplyRejected("unsafe", reason)
+    write = Write(step.path, text, previous=previous, kind=step.kind, policy=settings.policy, secrets=settings.secrets)
+    if reason := deny_text(write):
+        raise ReplyRejected("policy", reason)
 
 
 def _language(path: str) -> Literal["python", "text"]:
     return "python" if path.endswith(".py") else "text"
 
 
-def _edited(step: Step, current: Candidate) -> Callable[[Completion], str]:
+def _edited(step: Step, settings: Settings, current: Candidate) -> Callable[[Completion], str]:
     def read(reply: Completion) -> str:
         if reply.stop_reason != "stop":
             raise ReplyRejected("truncated", "the reply ended before its last edit; make fewer and shorter edits")
@@ -330,7 +360,7 @@ def _edited(step: Step, current: Candidate) -> Callable[[Completion], str]:
             text = apply_edits(current.text, edits, language=_language(current.path))
         except EditRejected as error:
             raise ReplyRejected("edit", str(error)) from error
-        _refuse_unfit(text, step, previous=current.text)
+        _refuse_unfit(text, step, settings, previous=current.text)
         return text
 
     return read

@@ -19,6 +19,7 @@ from nightshift.llm.addresses import base_url, host_of, is_private
 from nightshift.llm.deadlines import Deadlines
 from nightshift.llm.managed.flags import ServerSettings, servers_from, shown
 from nightshift.llm.routing import RoleTarget
+from nightshift.policy import Policy
 from nightshift.switches import Switches
 from nightshift.tables import Key, Layer, Reader, Secret, file_layer
 
@@ -97,6 +98,12 @@ class MemorySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainSettings:
+    command: str = ""
+    """Your trainer, for `sh -c`; {data} stands for the folder of the exported files, {manifest} for their manifest."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     attempts: int = 3
     model: str = ""
@@ -119,6 +126,9 @@ class Config:
     verify: VerifySettings = VerifySettings()
     environment: EnvironmentSettings = EnvironmentSettings()
     memory: MemorySettings = MemorySettings()
+    train: TrainSettings = TrainSettings()
+    policy: Policy = Policy()
+    """Each layer adds to the ones below it and takes nothing away."""
     roles: Mapping[Role, tuple[RoleTarget, ...]] = field(default_factory=dict)
     """MODEL or MODEL@URL for a role, or a list of them."""
     sampling: Mapping[Role, RoleSampling] = field(default_factory=dict)
@@ -158,6 +168,7 @@ FLAGS: Mapping[str, str] = {
 """Where an override's value comes from, for messages."""
 USERS_OWN: tuple[tuple[str, ...], ...] = (
     ("allow_remote",), ("remote_hosts",), ("api_key",), ("verify", "network"), ("environment", "allow"), ("server",),
+    ("train", "command"),
 )  # fmt: skip
 SHORT_NAMES = {
     "NIGHTSHIFT_ENDPOINT": "endpoints", "NIGHTSHIFT_CANDIDATES": "candidates.count",
@@ -353,7 +364,16 @@ def _with_layer(config: Config, layer: Layer) -> Config:
         others: dict[Role, tuple[RoleTarget, ...]]
         others = {role: to for role, to in config.roles.items() if role != "builder"}
         config = replace(config, roles=others, model="", endpoints=() if serves_all else config.endpoints)
-    return reader.fill(config, Layer(table, layer.locate))
+    filled = reader.fill(config, Layer(table, layer.locate))
+    return replace(filled, policy=_both(config.policy, filled.policy))
+
+
+def _both(lower: Policy, higher: Policy) -> Policy:
+    """A checkout may be a stranger's: its file can forbid more, and allow nothing that the user forbids."""
+    return Policy(
+        tuple(dict.fromkeys((*lower.protected, *higher.protected))),
+        tuple(dict.fromkeys((*lower.forbidden_imports, *higher.forbidden_imports))),
+    )
 
 
 def _url(text: str) -> Url:

@@ -1,68 +1,38 @@
-"""After a proved run: what its trace teaches becomes lessons, and the commands to look after them.
+"""After a run: what its trace teaches is kept for the next ones, and the commands to look after what is kept.
 
     python3 librarian.py curate latest
     python3 librarian.py search "a task tracker with JSON storage"
 
-Only a run whose verdict passed teaches anything. Curating reads the trace and never changes a verdict.
+Curating reads a trace and never changes a verdict. What a run teaches that did not pass is kept apart, and not
+recalled before a run that passed has taught the same.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
+import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from memory import Lesson, Memory, default_path, words_of
+from curating import absorb, project_of, teaches
+from memory import Memory, default_path
 from nightshift.bootstrap import run_program
-from nightshift.disk import write_atomically
-from nightshift.domain import Attempt, Verdict
-from nightshift.errors import ConfigError, Refused
-from nightshift.records import Record, as_json, attempts_of, find_run, from_json, proved, read_trace
+from nightshift.disk import lock_or_refuse, write_atomically
+from nightshift.errors import ConfigError, Refused, WorkspaceLocked
+from nightshift.knowledge.documents import folder_passages, package_passages
+from nightshift.knowledge.entries import KINDS, Lesson, Question, source_of
+from nightshift.knowledge.gates import private
+from nightshift.knowledge.playbook import as_text, from_text
+from nightshift.records import TraceDamaged, as_json, find_run, read_trace, runs_in, started_with
 from nightshift.report.text import counted, one_line
-from nightshift.source.credentials import SECRET
 
-MAX_LESSONS_PER_RUN = 5
-MAX_TASK_WORDS = 8
-
-
-class NotProved(Refused):
-    """Nothing may be learned from a run that did not pass."""
-
-
-def curate(records: Sequence[Record]) -> tuple[Lesson, ...]:
-    """A lesson for each diagnosis whose advice turned a failing verdict into a passing one; or NotProved."""
-    run = records[0].run if records else "(empty trace)"
-    if not proved(records):
-        raise NotProved(f"run {run} did not pass, so there is nothing to learn from it: curate a run that passed")
-    task = next((r.fields.get("task", {}).get("prompt", "") for r in records if r.kind == "run_started"), "")
-    turned = [(before, after) for before, after in pairwise(attempts_of(records)) if after.verdict.passed]
-    lessons = [_lesson(before, task, run) for before, _ in turned if before.diagnosis and not before.verdict.passed]
-    return tuple(lesson for lesson in lessons if lesson.advice and not SECRET.search(lesson.advice))[
-        :MAX_LESSONS_PER_RUN
-    ]
-
-
-def _lesson(attempt: Attempt, task: str, run: str) -> Lesson:
-    diagnosis = attempt.diagnosis
-    assert diagnosis, "only an attempt with a diagnosis makes a lesson"
-    modules = [Path(culprit.path).stem for culprit in diagnosis.culprits]
-    words = words_of(" ".join(modules)) + words_of(task)[:MAX_TASK_WORDS]
-    return Lesson(" ".join(dict.fromkeys([*_exceptions(attempt.verdict), *words])), diagnosis.advice.strip(), run)
-
-
-def _exceptions(verdict: Verdict) -> list[str]:
-    """The exception types that failing evidence names, the most frequent first, at most two."""
-    texts = [result.evidence for result in verdict.results if not result.passed]
-    if verdict.report:
-        texts += [text for _, text in verdict.report.collection_errors]
-        texts += [failure.detail for failure in verdict.report.failures]
-    names = re.findall(r"\b[A-Z]\w*(?:Error|Exception|Warning|Exit)\b", "\n".join(texts))
-    return sorted(dict.fromkeys(names), key=names.count, reverse=True)[:2]
+WATCH_SECONDS = 30.0
+LOWEST_PRIORITY = 19
 
 
 def main(argv: Sequence[str]) -> int:
@@ -73,85 +43,178 @@ def main(argv: Sequence[str]) -> int:
 
 def curate_run(options: argparse.Namespace) -> int:
     records = read_trace(find_run(options.workspace, options.run) / "trace.jsonl")
-    lessons = curate(records)
+    if not teaches(records):
+        name = records[0].run if records else "(empty trace)"
+        raise Refused(f"run {name} is not over, was a demo, or ran with --no-memory: it teaches nothing")
     with _memory(options) as memory:
-        return _show(memory.learn(lessons, records[0].run), options, "learned nothing new")
+        new, curated = absorb(memory, records, project_of(str(started_with(records).get("workspace", ""))))
+    for refusal in curated.refused:
+        sys.stderr.write(f"not kept  {refusal}\n")
+    return _show(new, options, "learned nothing new")
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Until it is stopped; a run that was curated is known by the memory, so it may be stopped at any time."""
+    os.nice(max(0, LOWEST_PRIORITY - os.nice(0)))
+    folders = [options.workspace, *options.folders]
+    with _alone(options.memory or default_path()), _memory(options) as memory:
+        sys.stderr.write(f"watching  {', '.join(map(str, folders))}\n")
+        looked_at: dict[Path, int] = {}
+        while True:
+            for run in (run for folder in folders for run in reversed(runs_in(folder))):
+                _look_at(run, memory, looked_at)
+            if options.once:
+                return 0
+            time.sleep(options.every)
+
+
+def _look_at(run: Path, memory: Memory, looked_at: dict[Path, int]) -> None:
+    """Curates a finished run that has grown since it was looked at."""
+    trace = run / "trace.jsonl"
+    size = trace.stat().st_size
+    if looked_at.get(run) == size:
+        return
+    looked_at[run] = size
+    try:
+        records = read_trace(trace)
+        if not records or not teaches(records) or memory.is_curated(records[0].run, len(records)):
+            return
+        new, _ = absorb(memory, records, project_of(str(started_with(records).get("workspace", ""))))
+    except TraceDamaged as error:
+        sys.stderr.write(f"left out  {run.name}: {error}\n")
+        return
+    sys.stderr.write(f"curated  {run.name}: {_entries(len(new))} new\n")
+
+
+@contextmanager
+def _alone(memory: Path) -> Iterator[None]:
+    """One watching process for a memory; the lock goes with the process, however it ends."""
+    path = memory.with_name(f"{memory.name}.watch")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            lock_or_refuse(fd, path)
+        except WorkspaceLocked:
+            raise WorkspaceLocked(f"another `librarian.py watch` works on {memory}: one is enough") from None
+        yield
+    finally:
+        os.close(fd)
 
 
 def search(options: argparse.Namespace) -> int:
     with _memory(options) as memory:
-        return _show(memory.recall(options.text, options.limit), options, "nothing fits")
+        found = memory.recall(Question(options.text, project_of(options.workspace), options.text), options.limit)
+    return _show([*found.lessons, *found.snippets, *found.docs], options, "nothing fits")
 
 
-def list_lessons(options: argparse.Namespace) -> int:
+def list_entries(options: argparse.Namespace) -> int:
     with _memory(options) as memory:
-        return _show(memory.lessons(), options, "nothing learned yet")
+        entries = memory.lessons(*((options.kind,) if options.kind else ("lesson", "error")))
+    if options.scores:
+        entries = sorted((entry for entry in entries if entry.uses), key=lambda entry: (-entry.score, entry.id))
+    return _show(entries, options, "nothing was shown to a run yet" if options.scores else "nothing learned yet")
 
 
 def add(options: argparse.Namespace) -> int:
-    lesson = Lesson(options.trigger, options.advice, "by hand")
-    return _show(_memory(options).learn([lesson], "by hand"), options, "nothing added: known already, or too few words")
+    given = [name for name in ("folder", "package", "lesson") if getattr(options, name)]
+    if len(given) != 1:
+        raise ConfigError("add one thing: DIR, --package NAME, or --lesson TRIGGER ADVICE")
+    return _ADDERS[given[0]](options)
+
+
+def _add_lesson(options: argparse.Namespace) -> int:
+    trigger, advice = options.lesson
+    lesson = Lesson(trigger, advice, "by hand")
+    if reason := private(lesson):
+        raise ConfigError(f"not added: {reason}; write it without")
+    with _memory(options) as memory:
+        return _show(memory.learn([lesson], "by hand"), options, "nothing added: known already, or too few words")
+
+
+def _add_folder(options: argparse.Namespace) -> int:
+    folder: Path = options.folder
+    return _renew(options, folder.resolve().name, folder_passages(folder))
+
+
+def _add_package(options: argparse.Namespace) -> int:
+    return _renew(options, f"package {options.package}", package_passages(options.package))
+
+
+def _renew(options: argparse.Namespace, source: str, passages: Iterable[Lesson]) -> int:
+    every = list(passages)
+    kept = [passage for passage in every if not private(passage)]
+    with _memory(options) as memory:
+        number = memory.renew(source, kept)
+    left_out = f", {len(every) - len(kept)} left out: they hold secrets" if len(kept) < len(every) else ""
+    sys.stderr.write(f"{source}: {counted(number, 'passage')}{left_out}\n")
+    return 0
+
+
+_ADDERS = {"folder": _add_folder, "package": _add_package, "lesson": _add_lesson}
 
 
 def forget(options: argparse.Namespace) -> int:
-    if not _memory(options).forget(options.id):
-        raise ConfigError(f"there is no lesson {options.id}; `python3 librarian.py list` shows those there are")
-    sys.stderr.write(f"forgot lesson {options.id}\n")
-    return 0
-
-
-def export_lessons(options: argparse.Namespace) -> int:
     with _memory(options) as memory:
-        lessons = memory.lessons()
-    write_atomically(options.file, "".join(json.dumps(as_json(lesson)) + "\n" for lesson in lessons))
-    sys.stderr.write(f"{options.file}: {counted(len(lessons), 'lesson')}\n")
+        if not memory.forget(options.id):
+            raise ConfigError(f"there is no entry {options.id}; `python3 librarian.py list` shows those there are")
+    sys.stderr.write(f"forgot entry {options.id}\n")
     return 0
 
 
-def import_lessons(options: argparse.Namespace) -> int:
-    return _show(_memory(options).learn(_read_lessons(options.file), "imported"), options, "nothing new in it")
+def export_playbook(options: argparse.Namespace) -> int:
+    with _memory(options) as memory:
+        entries = memory.playbook()
+    write_atomically(options.file, as_text(entries))
+    sys.stderr.write(f"{options.file}: {counted(len(entries), 'lesson')} and known errors, with their scores\n")
+    return 0
 
 
-def not_available(options: argparse.Namespace) -> int:
-    raise ConfigError(f"librarian.py {options.command} is not available yet; `curate RUN` does one run")
-
-
-def _read_lessons(path: Path) -> list[Lesson]:
+def import_playbook(options: argparse.Namespace) -> int:
     try:
-        lines = path.read_bytes().splitlines()
+        told = from_text(options.file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    return [_read_lesson(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
-
-
-def _read_lesson(line: bytes, where: str) -> Lesson:
-    try:
-        return from_json(Lesson, json.loads(line))
+        raise ConfigError(f"cannot read {options.file}: {error.strerror}") from error
     except ValueError as error:
-        raise ConfigError(f"{where}: this is no lesson: {error}") from error
+        raise ConfigError(f"{options.file} is no playbook that can be read: {error}") from error
+    kept = [one for one in told if not private(one.lesson)]
+    if len(kept) < len(told):
+        sys.stderr.write(f"left out  {_entries(len(told) - len(kept))}: they hold secrets or paths\n")
+    with _memory(options) as memory:
+        return _show(memory.merge(kept), options, "nothing new in it")
+
+
+def _entries(number: int) -> str:
+    return f"{number:,} {'entry' if number == 1 else 'entries'}"
 
 
 def _memory(options: argparse.Namespace) -> Memory:
     return Memory(options.memory or default_path())
 
 
-def _show(lessons: Iterable[Lesson], options: argparse.Namespace, otherwise: str) -> int:
-    lessons = list(lessons)
+def _show(entries: Iterable[Lesson], options: argparse.Namespace, otherwise: str) -> int:
+    entries = list(entries)
     if options.json:
-        print(json.dumps(as_json(lessons), indent=1))
+        told = [{**as_json(entry), "score": round(entry.score, 2), "retired": entry.retired} for entry in entries]
+        print(json.dumps(told, indent=1))
         return 0
-    for lesson in lessons:
-        origin = f"run {one_line(lesson.run)}, helped {lesson.helped} of {lesson.uses}"
-        print(f"{lesson.id:>4}  {one_line(lesson.trigger)}  ({origin})")
-        print(f"      {one_line(lesson.advice)}")
-    if not lessons:
+    for entry in entries:
+        print(f"{entry.id:>4}  {one_line(entry.trigger)}  ({one_line(_standing(entry))})")
+        print(f"      {one_line(entry.advice)[:400]}")
+    if not entries:
         sys.stderr.write(otherwise + "\n")
     return 0
 
 
+def _standing(entry: Lesson) -> str:
+    state = "" if entry.proved else ", kept apart until it is proved"
+    state += ", retired" if entry.retired else ""
+    return f"{entry.kind}, {source_of(entry)}, helped {entry.helped} of {entry.uses}, score {entry.score:.2f}{state}"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="librarian.py", description="Learn from proved runs, and look after what was learned.",
+        prog="librarian.py", description="Learn from runs, and look after what was learned.",
         epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     _add_common(parser, workspace=Path("."), memory=None, json=False)
@@ -172,35 +235,53 @@ def _add_common(parser: argparse.ArgumentParser, *, workspace: Any, memory: Any,
     parser.add_argument("--json", action="store_true", default=json, help="machine output")
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0.05 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError("from 0.05 to 86400")
+    return seconds
+
+
 _EXAMPLES = """examples:
   python3 librarian.py curate latest --workspace ~/project
   python3 librarian.py search "a task tracker with JSON storage"
-  python3 librarian.py add "json storage persistence" "Write to a temporary file, then replace."
-  python3 librarian.py list --json
+  python3 librarian.py add ~/project/docs
+  python3 librarian.py add --package flask
+  python3 librarian.py add --lesson "json storage persistence" "Write to a temporary file, then replace."
+  python3 librarian.py list --scores
   python3 librarian.py forget 7
-  python3 librarian.py export lessons.jsonl"""
+  python3 librarian.py watch ~/project ~/other
+  python3 librarian.py export playbook.json"""
 
 Argument = tuple[str, dict[str, Any]]
 
 _FILE: Argument = ("file", {"type": Path, "metavar": "FILE"})
 
 _COMMANDS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, tuple[Argument, ...]], ...] = (
-    ("curate", curate_run, "learn from a run that passed", (
+    ("curate", curate_run, "learn from a finished run", (
         ("run", {"nargs": "?", "default": "", "metavar": "RUN", "help": "default: the latest"}),
     )),
-    ("search", search, "what would be recalled for a task", (
+    ("watch", watch, "curate runs as they finish, until stopped", (
+        ("folders", {"nargs": "*", "type": Path, "metavar": "DIR", "help": "further workspaces"}),
+        ("--once", {"action": "store_true", "help": "those that are there now, then end"}),
+        ("--every", {"type": _seconds, "default": WATCH_SECONDS, "metavar": "SECONDS", "help": "default: 30"}),
+    )),
+    ("search", search, "what would be recalled for a task or an error", (
         ("text", {"metavar": "TEXT"}),
-        ("--limit", {"type": int, "default": 3, "metavar": "N", "help": "default: 3"}),
+        ("--limit", {"type": int, "default": 3, "metavar": "N", "help": "lessons; default: 3"}),
     )),
-    ("list", list_lessons, "all lessons", ()),
-    ("add", add, "a lesson of your own", (
-        ("trigger", {"metavar": "TRIGGER", "help": "words of the tasks it is for"}),
-        ("advice", {"metavar": "ADVICE"}),
+    ("list", list_entries, "all lessons and known errors", (
+        ("--scores", {"action": "store_true", "help": "those that were shown to runs, the best first"}),
+        ("--kind", {"choices": KINDS, "help": "only these"}),
     )),
-    ("forget", forget, "remove a lesson", (("id", {"type": int, "metavar": "ID"}),)),
-    ("export", export_lessons, "write all lessons to a JSONL file", (_FILE,)),
-    ("import", import_lessons, "take lessons from such a file", (_FILE,)),
-    ("watch", not_available, "curate runs as they finish (not available yet)", ()),
+    ("add", add, "documentation, or a lesson of your own", (
+        ("folder", {"nargs": "?", "type": Path, "metavar": "DIR", "help": "a folder of .md, .rst or .txt files"}),
+        ("--package", {"metavar": "NAME", "help": "docstrings of an installed package"}),
+        ("--lesson", {"nargs": 2, "metavar": ("TRIGGER", "ADVICE")}),
+    )),
+    ("forget", forget, "remove an entry", (("id", {"type": int, "metavar": "ID"}),)),
+    ("export", export_playbook, "write lessons and scores to a JSON file", (_FILE,)),
+    ("import", import_playbook, "take such a file in; twice is once", (_FILE,)),
 )  # fmt: skip
 
 

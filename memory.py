@@ -1,60 +1,42 @@
-"""What is remembered across runs: lessons in one SQLite file, its only door.
+"""What is remembered across runs, in one SQLite file, its only door: lessons, known errors, code and documentation.
 
     Memory(default_path()).recall("a task tracker with JSON storage")
 
-Any number of processes may use it at once. Recall only reads; the same contents give the same lessons in the
-same order. A damaged file is set aside with a warning; memory never decides a verdict.
+Any number of processes may use it at once. The same contents give the same answer to the same question. A damaged
+file is set aside with a warning; memory never decides a verdict. What is worth keeping is decided in
+nightshift/knowledge, where the texts are chosen too.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from nightshift.errors import ConfigError
+from nightshift.knowledge import tables
+from nightshift.knowledge.entries import KINDS, Kind, Lesson, Question, Recalled
+from nightshift.knowledge.playbook import Scored
+from nightshift.knowledge.scoring import LESSONS, alike, choose, topic
+from nightshift.knowledge.seeds import seeds
+from nightshift.knowledge.signatures import signatures
+from nightshift.knowledge.words import words_of
+
+__all__ = ["Lesson", "Memory", "MemoryUnavailable", "Question", "default_path"]
 
 T = TypeVar("T")
 
-_COMMON = frozenset({
-    "the", "and", "for", "with", "that", "this", "from", "into", "not", "are", "was", "has", "have", "you",
-    "your", "its", "all", "any", "can", "should", "must", "will", "use", "used", "using", "make", "build",
-    "create", "write", "add", "new", "file", "code", "python", "program", "function", "class", "test", "when",
-    "then", "than", "each", "one", "two", "error", "exception", "fail", "failed", "return", "value", "none",
-    "true", "false", "self", "def", "import", "module", "work", "support", "simple", "small",
-})  # fmt: skip
-
 BUSY_SECONDS = 15.0
 """How long to wait for another process that writes."""
-MAX_LESSONS = 2000
-MAX_TRIGGER = 200
-MAX_ADVICE = 1000
-MAX_QUERY_WORDS = 60
-MIN_SHARED_WORDS = 2
-"""With fewer a lesson is not about the task; one is enough for a trigger of one word."""
-POOL = 200
-"""Lessons looked at closely, of all that share a word with the task."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    trigger: str
-    """Words that tell when it applies."""
-    advice: str
-    run: str = ""
-    """The run that proved it."""
-    id: int = 0
-    uses: int = 0
-    helped: int = 0
-    created: str = ""
+MAX_ENTRIES: Mapping[Kind, int] = {"lesson": 2000, "error": 2000, "snippet": 50_000, "doc": 100_000}
+POOL = 40
+"""Entries of a kind looked at closely, of all that share a word with the question."""
 
 
 class MemoryUnavailable(ConfigError):
@@ -62,7 +44,7 @@ class MemoryUnavailable(ConfigError):
 
 
 class Memory:
-    """The lessons in the database at `path`, which is made when missing; for one thread, until `close`."""
+    """The entries in the database at `path`, which is made when missing; for one thread, until `close`."""
 
     def __init__(
         self,
@@ -70,10 +52,13 @@ class Memory:
         *,
         warn: Callable[[str], object] | None = None,
         busy_seconds: float = BUSY_SECONDS,
+        full_text: bool | None = None,
     ) -> None:
+        """Searches with SQLite's FTS5 where this Python has it; `full_text` False does without."""
         self.path = path
         self._busy_seconds = busy_seconds
         self._warn = warn or _to_stderr
+        self._full_text = full_text
         self._db: sqlite3.Connection | None = None
 
     def __enter__(self) -> Memory:
@@ -87,39 +72,153 @@ class Memory:
             self._db.close()
             self._db = None
 
-    def recall(self, task_text: str, limit: int = 3) -> list[Lesson]:
-        """The lessons that fit the task best; none when none is about it."""
-        words = words_of(task_text)[:MAX_QUERY_WORDS]
-        if not words or not self.path.exists():
-            return []
-        pool = self._do(lambda db: _pool(db, words))
-        fitting = [lesson for lesson in pool if _shared(lesson.trigger, words) >= _needed(lesson)]
-        return sorted(fitting, key=lambda lesson: _rank(lesson, words))[:limit]
+    def recall(self, question: Question | str, limit: int = LESSONS) -> Recalled:
+        """What fits the question best; nothing when nothing is about it."""
+        asked = Question(question) if isinstance(question, str) else question
+        seen, words = signatures(asked.evidence)[:20], list(topic(asked.text))
+        if not words and not seen:
+            return Recalled()
 
-    def learn(self, lessons: Iterable[Lesson], run_id: str) -> tuple[Lesson, ...]:
-        """Keeps what is new, cut to size, and returns it. Only for lessons of a proved run."""
-        kept = [lesson for lesson in map(_cut, lessons) if words_of(lesson.trigger) and lesson.advice]
-        return self._write(lambda db: tuple(_insert(db, kept, run_id)))
+        def read(db: sqlite3.Connection) -> Recalled:
+            found = [entry for kind in ("lesson", "snippet", "doc") for entry in self._about(db, kind, words)]
+            return choose(asked, tables.known(db, seen), [entry for entry in found if not entry.retired], limit)
 
-    def lessons(self) -> list[Lesson]:
-        """All of them, oldest first."""
-        return self._do(lambda db: _select(db, "ORDER BY id")) if self.path.exists() else []
+        return self._do(read)
 
-    def credit(self, ids: Iterable[int], *, helped: bool) -> None:
-        """Counts that lessons were shown in a run, and whether that run was proved."""
-        sql = "UPDATE lessons SET uses = uses + 1, helped = helped + ? WHERE id = ?"
-        rows = [(int(helped), id) for id in ids]
-        self._write(lambda db: db.executemany(sql, rows))
+    def learn(self, entries: Iterable[Lesson], run: str) -> tuple[Lesson, ...]:
+        """Keeps what is new, and returns it; what was kept apart and is proved now counts as new."""
+        fit = [
+            replace(one, run=one.run or run) for one in map(tables.cut, entries) if words_of(one.trigger) and one.advice
+        ]
+        return self._write(lambda db: tuple(self._insert(db, fit)))
+
+    def fill(self, entries: Iterable[Lesson]) -> None:
+        """Keeps many at once, without looking for what says the same in other words."""
+        self._write(
+            lambda db: [tables.add(db, entry) for entry in map(tables.cut, entries) if not tables.same(db, entry)]
+        )
+
+    def renew(self, source: str, entries: Iterable[Lesson]) -> int:
+        """Puts documentation in the place of all that came from that source; returns how much there is now."""
+        fit = [entry for entry in map(tables.cut, entries) if words_of(entry.trigger)]
+
+        def whole(db: sqlite3.Connection) -> int:
+            where = "kind = 'doc' AND (run = ? OR substr(run, 1, ?) = ?)"
+            self._delete(db, where, source, len(source) + 1, f"{source}/")
+            return len([tables.add(db, entry) for entry in {tables.identity(one): one for one in fit}.values()])
+
+        return self._write(whole)
+
+    def lessons(self, *kinds: Kind) -> list[Lesson]:
+        """All entries of these kinds (lessons, when none is named), oldest first."""
+        wanted = kinds or ("lesson",)
+        return (
+            self._do(lambda db: tables.select(db, f"WHERE kind IN ({tables.marks(wanted)})", *wanted))
+            if self.path.exists()
+            else []
+        )
+
+    def credit(self, run: str, outcomes: Mapping[int, int]) -> None:
+        """What became of entries in a run: 1 helped, -1 harmed, 0 nobody knows. Told again, the better one counts."""
+        rows = [(id, run, outcome, id) for id, outcome in outcomes.items()]
+        self._write(
+            lambda db: db.executemany(
+                f"{tables.CREDIT} WHERE EXISTS (SELECT 1 FROM entries WHERE id = ?) {tables.BETTER}", rows
+            )
+        )
 
     def forget(self, id: int) -> bool:
-        """Whether there was such a lesson."""
-        return self._write(lambda db: db.execute("DELETE FROM lessons WHERE id = ?", (id,)).rowcount > 0)
+        """Whether there was such an entry."""
+        return self._write(lambda db: self._delete(db, "id = ?", id) > 0)
+
+    def is_curated(self, run: str, records: int) -> bool:
+        """Whether all that the run's trace holds was learned from."""
+        asked = "SELECT 1 FROM curated WHERE run = ? AND records >= ?"
+        return self._do(lambda db: db.execute(asked, (run, records)).fetchone() is not None)
+
+    def curated(self, run: str, records: int) -> None:
+        self._write(lambda db: db.execute("INSERT OR REPLACE INTO curated VALUES (?, ?)", (run, records)))
+
+    def playbook(self) -> list[Scored]:
+        """Lessons and known errors with what became of them; not the patterns that every memory begins with."""
+
+        def read(db: sqlite3.Connection) -> list[Scored]:
+            told: dict[int, dict[str, int]] = {}
+            for id, run, outcome in db.execute("SELECT entry, run, outcome FROM outcomes"):
+                told.setdefault(id, {})[run] = outcome
+            known = {tables.identity(seed) for seed in seeds()}
+            entries = tables.select(db, "WHERE kind IN ('lesson', 'error')")
+            return [Scored(e, told.get(e.id, {})) for e in entries if e.id in told or tables.identity(e) not in known]
+
+        return self._do(read) if self.path.exists() else []
+
+    def merge(self, playbook: Sequence[Scored]) -> tuple[Lesson, ...]:
+        """Takes in entries and outcomes of another memory; those that are new here are returned."""
+
+        def whole(db: sqlite3.Connection) -> tuple[Lesson, ...]:
+            new = tuple(self._insert(db, [tables.cut(one.lesson) for one in playbook], near=False))
+            for one in playbook:
+                found = tables.same(db, tables.cut(one.lesson))
+                rows = [(found.id, run, outcome) for run, outcome in one.outcomes.items()] if found else []
+                db.executemany(f"{tables.CREDIT} WHERE 1 {tables.BETTER}", rows)
+            return new
+
+        return self._write(whole)
+
+    def _insert(self, db: sqlite3.Connection, entries: Iterable[Lesson], *, near: bool = True) -> Iterator[Lesson]:
+        for entry in entries:
+            known = tables.same(db, entry) or (self._alike(db, entry) if near else None)
+            if known is None:
+                yield from tables.select(db, "WHERE id = ?", tables.add(db, entry))
+            elif entry.proved and not known.proved:
+                db.execute("UPDATE entries SET proved = 1, run = ? WHERE id = ?", (entry.run, known.id))
+                yield from tables.select(db, "WHERE id = ?", known.id)
+        for kind, most in MAX_ENTRIES.items():
+            helped = "(SELECT total(outcome) FROM outcomes WHERE entry = id)"
+            surplus = (
+                f"SELECT id FROM entries WHERE kind = ? ORDER BY proved DESC, {helped} DESC, id DESC LIMIT -1 OFFSET ?"
+            )
+            if db.execute("SELECT count(*) FROM entries WHERE kind = ?", (kind,)).fetchone()[0] > most:
+                self._delete(db, f"id IN ({surplus})", kind, most)
+
+    def _alike(self, db: sqlite3.Connection, entry: Lesson) -> Lesson | None:
+        found = self._about(db, entry.kind, words_of(entry.trigger), proved=False)
+        return next((other for other in found if alike(entry, other)), None)
+
+    def _delete(self, db: sqlite3.Connection, where: str, *arguments: object) -> int:
+        # What is left behind in the index stands for nothing: an id is never given twice.
+        ids = [row[0] for row in db.execute(f"SELECT id FROM entries WHERE {where}", arguments)]
+        for kind in KINDS if self._can_search(db) else ():
+            db.executemany(f"DELETE FROM {kind}_index WHERE rowid = ?", [(id,) for id in ids])
+        db.executemany("DELETE FROM outcomes WHERE entry = ?", [(id,) for id in ids])
+        return db.executemany("DELETE FROM entries WHERE id = ?", [(id,) for id in ids]).rowcount if ids else 0
+
+    def _about(self, db: sqlite3.Connection, kind: Kind, words: list[str], *, proved: bool = True) -> list[Lesson]:
+        """Entries that share a word, the best by BM25 first where full-text search can tell."""
+        where = "kind = ? AND proved" if proved else "kind = ?"
+        if not self._can_search(db):
+            return tables.by_scan(db, where, kind, words)
+        unindexed = tables.by_scan(db, f"{where} AND NOT indexed", kind, words)
+        terms = tables.rarest(db, kind, words)
+        if not terms:
+            return unindexed
+        best = f"SELECT rowid FROM {kind}_index WHERE {kind}_index MATCH ? ORDER BY rank LIMIT {POOL}"
+        ids = [row[0] for row in db.execute(best, (" OR ".join(f'"{term}"' for term in terms),))]
+        return [*unindexed, *tables.select(db, f"WHERE {where} AND e.id IN ({tables.marks(ids)})", kind, *ids)]
+
+    def _can_search(self, db: sqlite3.Connection) -> bool:
+        if self._full_text is None:
+            self._full_text = tables.has_fts5(db)
+            if not self._full_text:
+                self._warn("this Python's SQLite has no full-text search (FTS5): the memory is searched word by word")
+        return self._full_text
 
     def _write(self, action: Callable[[sqlite3.Connection], T]) -> T:
         def whole(db: sqlite3.Connection) -> T:
             with _transaction(db):
                 done = action(db)
-                _reindex(db)
+                if self._can_search(db):
+                    tables.index(db)
                 return done
 
         return self._do(whole)
@@ -129,24 +228,29 @@ class Memory:
         inode = _inode(self.path)
         try:
             return self._attempt(action)
-        except sqlite3.DatabaseError as error:
-            if _code(error) not in _DAMAGE:
-                raise
+        except sqlite3.DatabaseError as error:  # the damage that `_attempt` lets through
             self.close()
             self._set_aside(inode, error)
             return self._attempt(action)
 
     def _attempt(self, action: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            self._db = self._db or _open(self.path, self._busy_seconds)
+            self._db = self._db or self._opened()
             return action(self._db)
-        except (OSError, sqlite3.OperationalError) as error:
-            if isinstance(error, sqlite3.Error) and _code(error) not in _SURROUNDINGS:
+        except (OSError, sqlite3.Error) as error:
+            if isinstance(error, sqlite3.Error) and _code(error) in _DAMAGE:
                 raise
             raise MemoryUnavailable(
                 f"the memory at {self.path} cannot be used: {error}. Make it writable, wait for the "
                 "process that holds it, or run with --no-memory"
             ) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        db = _open(self.path, self._busy_seconds)
+        if self._can_search(db) and not tables.is_indexed(db):
+            with _transaction(db):
+                tables.index(db)
+        return db
 
     def _set_aside(self, inode: int, error: sqlite3.DatabaseError) -> None:
         if _inode(self.path) != inode:
@@ -163,89 +267,6 @@ def default_path(environ: Mapping[str, str] = os.environ) -> Path:
     """~/.local/share/nightshift/memory.db, or where XDG_DATA_HOME says."""
     home = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME") or Path.home()) / ".local" / "share"
     return Path(home) / "nightshift" / "memory.db"
-
-
-def words_of(text: str) -> list[str]:
-    """The telling words of a text, each once, in order: what lessons are found by."""
-    words = re.findall(r"[^\W_]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", text).lower())
-    stems = dict.fromkeys(map(_stem, words))
-    return [stem for stem in stems if len(stem) > 2 and stem not in _COMMON]
-
-
-def _stem(word: str) -> str:
-    """Plural and singular are one word; nothing cleverer."""
-    return word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
-
-
-def _pool(db: sqlite3.Connection, words: list[str]) -> list[Lesson]:
-    """Lessons that share a word with the text, the most telling first where full-text search can tell."""
-    if _index_is_fresh(db):
-        query = " OR ".join(f'"{word}"' for word in words)
-        best = "FROM lesson_words WHERE lesson_words MATCH ? ORDER BY bm25(lesson_words), rowid LIMIT ?"
-        return _select(db, f"WHERE id IN (SELECT rowid {best})", query, POOL)
-    clause = " OR ".join(["words LIKE ?"] * len(words))
-    likes = [f"% {word} %" for word in words]
-    return _select(db, f"WHERE {clause} ORDER BY helped DESC, id LIMIT ?", *likes, POOL)
-
-
-def _shared(text: str, words: list[str]) -> int:
-    return len(set(words) & set(words_of(text)))
-
-
-def _needed(lesson: Lesson) -> int:
-    return min(MIN_SHARED_WORDS, len(words_of(lesson.trigger)))
-
-
-def _rank(lesson: Lesson, words: list[str]) -> tuple[int, int, int, int]:
-    return -_shared(lesson.trigger, words), -_shared(lesson.advice, words), -lesson.helped, lesson.id
-
-
-def _select(db: sqlite3.Connection, rest: str, *arguments: object) -> list[Lesson]:
-    columns = "trigger, advice, run, id, uses, helped, created"
-    return [Lesson(*row) for row in db.execute(f"SELECT {columns} FROM lessons {rest}", arguments)]
-
-
-def _insert(db: sqlite3.Connection, lessons: Iterable[Lesson], run_id: str) -> Iterator[Lesson]:
-    sql = """INSERT OR IGNORE INTO lessons (identity, words, trigger, advice, run, uses, helped, created)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-    for lesson in lessons:
-        words = words_of(lesson.trigger)
-        # Equal for lessons that say the same of the same thing.
-        identity = f"{sorted(set(lesson.trigger.lower().split()))} {lesson.advice.lower().split()}"
-        created = lesson.created or datetime.now(UTC).isoformat(timespec="seconds")
-        counts = (lesson.uses, lesson.helped, created)
-        row = (identity, f" {' '.join(words)} ", lesson.trigger, lesson.advice, lesson.run or run_id, *counts)
-        cursor = db.execute(sql, row)
-        if cursor.rowcount:
-            yield from _select(db, "WHERE id = ?", cursor.lastrowid)
-    surplus = "SELECT id FROM lessons ORDER BY helped DESC, id DESC LIMIT -1 OFFSET ?"
-    db.execute(f"DELETE FROM lessons WHERE id IN ({surplus})", (MAX_LESSONS,))
-
-
-def _reindex(db: sqlite3.Connection) -> None:
-    """Makes the word index anew: it is small, written once a run, and so it cannot drift from the lessons."""
-    if _can_search(db):
-        db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS lesson_words USING fts5(words)")
-        db.execute("DELETE FROM lesson_words")
-        db.execute("INSERT INTO lesson_words (rowid, words) SELECT id, words FROM lessons")
-
-
-def _index_is_fresh(db: sqlite3.Connection) -> bool:
-    """A Python without full-text search may have written last, and left the index as it was."""
-    made = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'lesson_words'").fetchone()
-    if not made or not _can_search(db):
-        return False
-    differing = "SELECT id FROM lessons EXCEPT SELECT rowid FROM lesson_words"
-    return db.execute(f"{differing} LIMIT 1").fetchone() is None
-
-
-def _can_search(db: sqlite3.Connection) -> bool:
-    return db.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is not None
-
-
-def _cut(lesson: Lesson) -> Lesson:
-    trigger, advice = " ".join(lesson.trigger.split()), lesson.advice.strip()
-    return replace(lesson, trigger=trigger[:MAX_TRIGGER], advice=advice[:MAX_ADVICE])
 
 
 def _open(path: Path, busy_seconds: float) -> sqlite3.Connection:
@@ -274,31 +295,18 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
     """Brings the schema up to date; the version counts the migrations done."""
-    if _version(db) > len(MIGRATIONS):
+    if _version(db) > len(tables.MIGRATIONS):
         raise MemoryUnavailable(f"{path} is of a newer Nightshift: update this one, or run with --no-memory")
-    if _version(db) < len(MIGRATIONS):
+    if _version(db) < len(tables.MIGRATIONS):
         with _transaction(db):
-            for migration in MIGRATIONS[_version(db) :]:
+            for migration in tables.MIGRATIONS[_version(db) :]:
                 migration(db)
-            db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            db.execute(f"PRAGMA user_version = {len(tables.MIGRATIONS)}")
 
 
 def _version(db: sqlite3.Connection) -> int:
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     return version
-
-
-def _first_tables(db: sqlite3.Connection) -> None:
-    db.execute(
-        """CREATE TABLE lessons (id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL UNIQUE,
-           trigger TEXT NOT NULL, advice TEXT NOT NULL, words TEXT NOT NULL, run TEXT NOT NULL,
-           uses INTEGER NOT NULL DEFAULT 0, helped INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL)"""
-    )
-    db.execute(
-        """CREATE TABLE snippets (id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL UNIQUE,
-           signature TEXT NOT NULL, code TEXT NOT NULL, words TEXT NOT NULL, run TEXT NOT NULL,
-           created TEXT NOT NULL)"""
-    )
 
 
 def _code(error: sqlite3.Error) -> int:
@@ -314,8 +322,3 @@ def _to_stderr(warning: str) -> None:
 
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_SURROUNDINGS = {
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH,
-}  # fmt: skip
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables,)

@@ -37,8 +37,10 @@ from nightshift.errors import ReplyRejected
 from nightshift.evidence import of_verdict
 from nightshift.explore import overview
 from nightshift.judge import judge, standing_tests
+from nightshift.knowledge.entries import Question
 from nightshift.limits import Allowance, Progress, stuck, tree_hash
 from nightshift.plan import locked_files, user_criteria
+from nightshift.policy import BUILT_IN, Done, Policy, deny_done
 from nightshift.records import as_json, proof_of
 from nightshift.search.blame import concerned_sources, said_of_tests, suspects, unprovable, weighed, without_analyst
 from nightshift.search.brief import Effort
@@ -64,6 +66,7 @@ class Rules:
     replans: int = 0
     trust: bool = True
     reviewer_rounds: int = 0
+    policy: Policy = BUILT_IN
 
 
 class Orchestrator:
@@ -78,6 +81,7 @@ class Orchestrator:
         self._best_of_plan: tuple[Verdict, Tree] | None = None
         self._allowance = Allowance(rules.attempts, rules.replans)
         self._ground: Ground | None = None
+        self._history: list[Progress] = []
         self._standing = ""
         """An objection to the plan's result that another plan may meet."""
 
@@ -110,13 +114,12 @@ class Orchestrator:
         )  # fmt: skip
         shop = Workshop(
             self._agents, box, self._recorder, rules.effort, rules.tests, rules.command, rules.verify_network,
-            rules.tester_temperatures, site.save,
+            rules.tester_temperatures, site.save, site.recollect,
         )  # fmt: skip
         return Work(task, plan, site.tree, Accepted({}, frozenset()), ground.user_tests, ground.protected), shop
 
     async def _attempts_with(self, work: Work, shop: Workshop) -> RunResult:
         """With one plan: build and judge; while that fails, find the root cause and make the culprits again."""
-        history: list[Progress] = []
         self._best_of_plan = None
         number = self._allowance.attempt()
         assert number, "a plan is only made with an attempt left for it"
@@ -133,12 +136,12 @@ class Orchestrator:
                 return RunResult("passed", "passed", _passed_message(verdict))
             if hopeless := unprovable(work.plan):
                 return RunResult("failed", "no_progress", hopeless)
-            diagnosis = await self._diagnose(work, verdict, number)
+            diagnosis = await self._diagnose(work, shop, verdict, number)
             self.attempts[-1] = replace(self.attempts[-1], diagnosis=diagnosis)
             if doubted := [c for c in diagnosis.culprits if c.blame == "criterion"]:
                 return RunResult("failed", "no_progress", _doubt_message(doubted))
-            history.append(Progress(diagnosis.signature, tree_hash(work.tested_tree.texts), verdict.score))
-            if reason := stuck(history):
+            self._history.append(self._progress(work, built, verdict, diagnosis))
+            if reason := stuck(self._history):
                 if fresh:
                     return RunResult("failed", "no_progress", f"no progress, not even after a fresh start: {reason}")
                 fresh = True
@@ -184,7 +187,15 @@ class Orchestrator:
         if seen.python_files:
             context += f"\n\nA scout's summary:\n{await self._agents.explore(task, context)}"
         protected = frozenset(seen.test_files) | locked_files(task, site.tree)
-        return Ground(site.tree, context, str(fields["lessons"]), str(fields["importable"]), user_tests, protected)
+        return Ground(
+            site.tree,
+            context,
+            str(fields["lessons"]),
+            str(fields["importable"]),
+            user_tests,
+            protected,
+            self._rules.policy,
+        )
 
     async def _reviewed(self, work: Work, shop: Workshop, verdict: Verdict, number: int) -> Verdict:
         """What passed, or better, after another model has had its say."""
@@ -209,17 +220,27 @@ class Orchestrator:
         return verdict
 
     async def _judged(self, work: Work, shop: Workshop) -> Verdict:
-        return await asyncio.to_thread(
+        verdict = await asyncio.to_thread(
             judge, work.plan, work.accepted, work.user_tests, work.tree, shop.sandbox, self._rules.command,
             test_limits=self._rules.tests, network=self._rules.verify_network,
         )  # fmt: skip
+        reason = self._why_not_done(work, verdict) if verdict.passed else None
+        return replace(verdict, problems=(*verdict.problems, reason)) if reason else verdict
+
+    def _why_not_done(self, work: Work, verdict: Verdict) -> str | None:
+        assert self._ground is not None, "nothing is judged before the ground is known"
+        planned, before = frozenset(step.path for step in work.plan.steps), self._ground.tree.texts
+        done = Done(verdict, before, work.tested_tree.texts, planned, work.protected, work.accepted.texts)
+        if reason := deny_done(done):
+            self._recorder.record("policy", "done", path="", allowed=False, reason=reason)
+        return reason
 
     def _record_verdict(self, verdict: Verdict, number: int) -> None:
         proof = proof_of(verdict.results)
         span = f"attempt-{number}/judge"
         self._recorder.record("verdict", span, attempt=number, passed=verdict.passed, proof=proof, verdict=verdict)
 
-    async def _diagnose(self, work: Work, verdict: Verdict, number: int) -> Diagnosis:
+    async def _diagnose(self, work: Work, shop: Workshop, verdict: Verdict, number: int) -> Diagnosis:
         span, paths = f"attempt-{number}/diagnose", suspects(work, verdict)
         evidence = of_verdict(verdict, work.tested_tree.texts)
         try:
@@ -229,6 +250,7 @@ class Orchestrator:
                 evidence="\n\n".join(filter(None, (evidence, said_of_tests(work, verdict)))),
                 sources=concerned_sources(work, verdict),
                 paths=paths,
+                lessons=shop.recollect(span, Question(work.task.prompt, evidence=evidence)),
                 again=number > 1,
             )
         except ReplyRejected as error:
@@ -245,6 +267,11 @@ class Orchestrator:
                 self._recorder.record("guard", span, rule="blame", action="blame moved", reason=reason)
         self._recorder.record("diagnosis", span, attempt=number, diagnosis=diagnosis)
         return diagnosis
+
+    def _progress(self, work: Work, built: Sequence[str], verdict: Verdict, diagnosis: Diagnosis) -> Progress:
+        made = {path: work.tree.texts[path] for path in built if path in work.tree.texts}
+        tree, plan = tree_hash(work.tested_tree.texts), self._allowance.plans
+        return Progress(diagnosis.signature, tree, verdict.score, plan, tree_hash(made) if made else "")
 
     def _remember_best(self, verdict: Verdict, work: Work) -> None:
         now = (verdict, work.tested_tree)
@@ -305,7 +332,9 @@ def main(argv: Sequence[str]) -> int:
             work, _ = await orchestrator.plan(session.order.task, doors.site)
             print(json.dumps(as_json(work.plan), indent=2, ensure_ascii=False))
             return RunResult("planned", "planned", "the plan is printed; nothing was built")
-        return await orchestrator.run(session.order.task, doors.site)
+        result = await orchestrator.run(session.order.task, doors.site)
+        await session.reflect(doors.agents, result)
+        return result
 
     return asyncio.run(session.supervise(do_task))
 
@@ -332,6 +361,7 @@ def rules_of(config: Config) -> Rules:
         replans=wanted.replans,
         trust=switches.trust,
         reviewer_rounds=wanted.reviewer_rounds if switches.review else 0,
+        policy=config.policy,
     )
 
 

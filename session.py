@@ -13,15 +13,15 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from agents import Agents, Settings
 from config import paths, public
-from librarian import curate
-from memory import Memory
+from curating import Assistant, project_of
 from nightshift.domain import (
     ROLES,
     ChatModel,
@@ -36,7 +36,16 @@ from nightshift.domain import (
     Tree,
     Verdict,
 )
-from nightshift.errors import BudgetExceeded, ModelServerError, NightshiftError, Refused, SandboxUnavailable
+from nightshift.errors import (
+    BudgetExceeded,
+    ModelServerError,
+    NightshiftError,
+    Refused,
+    ReplyRejected,
+    SandboxUnavailable,
+)
+from nightshift.knowledge.entries import Question, Recollect, nothing
+from nightshift.knowledge.stories import stories, stories_text
 from nightshift.limits import Budget, used_up
 from nightshift.llm.connect import connect
 from nightshift.llm.managed.servers import ManagedServers
@@ -44,7 +53,7 @@ from nightshift.llm.profiles import Profiles
 from nightshift.llm.tape import TapeModel
 from nightshift.ownership import remember
 from nightshift.plan import proof_words
-from nightshift.prompting import bullets
+from nightshift.policy import Denied
 from nightshift.recorded import Meter, RecordedModel, RecordedSandbox
 from nightshift.records import Record, as_json, as_line, started_with
 from nightshift.report.console import Console
@@ -64,6 +73,8 @@ SPOILING: tuple[ExitReason, ...] = (
     "tampered", "disk_full", "workspace_unsafe", "workspace_locked", "internal_error"
 )  # fmt: skip
 """After these not even what was proved before is delivered."""
+LIBRARIAN_SECONDS = 180.0
+"""For proposing lessons: what was proved waits for it."""
 DEMO_DELAY = 0.25
 """Seconds before each reply of the tape, so that one can watch."""
 
@@ -75,6 +86,8 @@ class Site:
     tree: Tree
     git: str
     lessons: str
+    recollect: Recollect
+    """What earlier runs taught, for the prompt asked at a span."""
     importable: str
     open_box: OpenBox
     save: Callable[[Mapping[str, str], str], None]
@@ -100,8 +113,6 @@ class Session:
         self.best: Callable[[], tuple[Verdict, Tree] | None] = lambda: None
         self._terminated = False
         self._opened = time.monotonic()
-        self._recalled: tuple[int, ...] = ()
-        """Lessons shown to the planner."""
         self._unused = False
         self._thinkers: frozenset[Role] = frozenset()
         self._reviewer = False
@@ -121,11 +132,16 @@ class Session:
             carry=(*settings.carry, *_run_by(order.task, order.workspace)),
             base=settings.base,
             branch=order.branch,
+            policy=order.config.policy,
             reopen=order.resume is not None,
         )
         shown = {**environ, "NO_COLOR": "1"} if order.config.colour == "never" else environ
         self._console = Console(sys.stderr, quiet=order.quiet, verbose=order.verbose, environ=shown)
         self.trace = self._open_trace()
+        self._assistant: Assistant | None = None
+        if order.config.memory.enabled and not order.demo:
+            project = project_of(order.workspace)
+            self._assistant = Assistant(self.paths.memory, self.trace, project, self._console.say)
         self._servers = ManagedServers(
             order.config.server,
             logs=self.trace.run_dir,
@@ -136,7 +152,7 @@ class Session:
 
     def _open_trace(self) -> Trace:
         run_dir = self.workspace.runs / self.id
-        trace = Trace.resume(run_dir) if self.order.resume else Trace.create(run_dir, self.id)
+        trace = Trace.resume(run_dir, version=VERSION) if self.order.resume else Trace.create(run_dir, self.id)
         trace.subscribe(self._console)
         return trace
 
@@ -161,6 +177,8 @@ class Session:
             self._thinkers if config.switches.thinking else frozenset(),
             config.generation.think_tokens,
             reviewer=self._reviewer and config.switches.review,
+            policy=config.policy,
+            secrets=self.workspace.secrets,
         )
         agents = Agents(RecordedModel(model, self.trace, meter), self.trace, settings)
         return Doors(agents, self.trace, self._site())
@@ -236,7 +254,8 @@ class Session:
         return Site(
             tree=tree,
             git=self.workspace.git_state().sentence(),
-            lessons=self._lessons(),
+            lessons=self._recollect("plan", Question(self.order.task.prompt)),
+            recollect=self._recollect,
             importable=", ".join(importable(self._environment)) if self._environment else "",
             open_box=self._open_box,
             save=self._save,
@@ -254,22 +273,41 @@ class Session:
             self._environment = prepare(wanted, cache=self.paths.environments, allow=allowed)
         except (RequirementRefused, EnvironmentUnavailable) as error:
             raise PlanRefused(str(error)) from error
-        box = RecordedSandbox(open_sandbox(self._environment, unsafe=self.order.unsafe), self.trace)
+        opened = open_sandbox(self._environment, unsafe=self.order.unsafe)
+        box = RecordedSandbox(opened, self.trace, self.workspace.secrets)
         self._boxes[requires] = box
         return box
 
     def _save(self, texts: Mapping[str, str], message: str) -> None:
-        for path, text in texts.items():
-            self.workspace.write(path, text)
-        self.workspace.commit_step(tuple(texts), message)
+        with self._told_denials():
+            for path, text in texts.items():
+                self.workspace.write(path, text)
+            self.workspace.commit_step(tuple(texts), message)
 
-    def _lessons(self) -> str:
-        if not self.order.config.memory.enabled or self.order.demo:
-            return "(none)"
-        with Memory(self.paths.memory) as memory:
-            lessons = memory.recall(self.order.task.prompt)
-        self._recalled = tuple(lesson.id for lesson in lessons)
-        return bullets([f"{lesson.trigger}: {lesson.advice}" for lesson in lessons])
+    @contextmanager
+    def _told_denials(self) -> Iterator[None]:
+        try:
+            yield
+        except Denied as denied:
+            self.trace.record("policy", denied.asked, path="", allowed=False, reason=denied.reason)
+            raise
+
+    @property
+    def _recollect(self) -> Recollect:
+        return self._assistant.recall if self._assistant else nothing
+
+    async def reflect(self, agents: Agents, result: RunResult) -> None:
+        """Asks the librarian what turned a failure into a pass; curating finds its reply in the trace."""
+        told = [story for story in stories(self.trace.records()) if story.turned] if self._assistant else []
+        if not told or result.status != "passed":
+            return
+        try:
+            async with asyncio.timeout(LIBRARIAN_SECONDS):
+                await agents.curate(self.order.task, "librarian", story=stories_text(told))
+        except (TimeoutError, BudgetExceeded, ModelServerError, ReplyRejected, asyncio.CancelledError) as error:
+            # Who stops the run here stops the librarian alone: the result is proved already.
+            reason = str(error) or "no time left, or stopped"
+            self.trace.record("guard", "librarian", rule="librarian", action="nothing proposed", reason=reason)
 
     async def supervise(self, work: Callable[[], Awaitable[RunResult]]) -> int:
         """Runs the work; however it ends, the trace is closed, processes are gone and a result is written."""
@@ -339,9 +377,8 @@ class Session:
         """Delivers what was proved, learns from it, and writes the ending; the result file comes last."""
         if result.exit_reason == "passed":
             result = self._delivered(result)
-        if self._recalled:
-            with Memory(self.paths.memory) as memory:
-                memory.credit(self._recalled, helped=result.status == "passed")
+        if self._assistant:
+            self._assistant.keep(self.trace.records(), result.status)
         if result.status != "passed" and (best := self.best()):
             self._keep_best(best[1], result)
         self.trace.record(
@@ -373,12 +410,11 @@ class Session:
         assert best is not None, "a run that passed has a judged tree"
         try:
             self._settle(best[1], "The judged tree")
-            delivery = self.workspace.deliver(merge=self.order.merge)
+            with self._told_denials():
+                delivery = self.workspace.deliver(merge=self.order.merge)
         except Refused as error:
             return RunResult("refused", error.exit_reason, f"proved, but not delivered: {error}")
         self.trace.record("delivered", "", **as_json(delivery))
-        if self.order.config.memory.enabled and not self.order.demo:
-            self._learn()
         if self.order.record_tape:
             write_tape(self.trace.records())
         return result
@@ -405,12 +441,6 @@ class Session:
         self._save({path: text for path, text in tree.texts.items() if present.get(path) != text}, message)
         for path in present.keys() - tree.texts.keys():
             self.workspace.restore(path)
-
-    def _learn(self) -> None:
-        lessons = curate(self.trace.records())
-        with Memory(self.paths.memory) as memory:
-            memory.learn(lessons, self.id)
-        self.trace.record("learned", "", lessons=lessons)
 
 
 def _run_by(task: Task, workspace: Path) -> list[str]:

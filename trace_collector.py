@@ -10,10 +10,7 @@ promises nothing on a disk that lies about a sync, nor to two machines writing o
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import re
-import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -23,29 +20,35 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import reading
+import training
+from config import paths
 from nightshift.bootstrap import run_program
-from nightshift.dataset import export_messages
+from nightshift.dataset.formats import FORMATS
+from nightshift.dataset.gates import Bounds
 from nightshift.disk import disk_errors, lock_or_refuse, sync, sync_folder, write_all
+from nightshift.domain import ROLES
 from nightshift.errors import ConfigError
 from nightshift.records import (
-    KINDS,
     Record,
-    TraceDamaged,
     as_json,
     as_line,
     elapsed_of,
     find_run,
     read_trace,
-    runs_in,
-    stream_trace,
+    started_with,
     usage_of,
 )
-from nightshift.report.reading import follow, lines_of, problems_of, summary_of, texts_in
-from nightshift.report.stats import stats_lines, stats_of
-from nightshift.report.text import counted, one_line, printable
+from nightshift.report.text import counted, one_line
+from nightshift.workspace.prune import Ages, Homes, Leftover, leftovers, prune
+from reading import print_json, print_lines
 
 SYNCED = frozenset({"run_started", "planned", "asked", "verdict", "run_finished"})
+ANSWERS = frozenset({"call", "executed"})
+"""Kinds whose key tells the whole question, so that they answer it whatever became of the run around it."""
 HEARTBEAT_SECONDS = 1.0
+REPLAY = "replay"
+"""The rule of the guard record that says where a resumed run stopped to replay."""
 
 _BASE = frozenset({"seq", "time", "run", "kind", "span"})
 
@@ -54,13 +57,16 @@ class Trace:
     """One run's trace.jsonl, open for appending (domain.Recorder); made by `create` or `resume`.
 
     Threads may share it. `usage` counts the whole run, `elapsed_seconds` the parts before this one and
-    `replayed` the recalled answers.
+    `replayed` the recalled answers. The `time` of its records goes on evenly, however `clock` is set meanwhile: what
+    a resumed run has left of its minutes is told from it.
     """
 
-    def __init__(self, run_dir: Path, run: str, *, flags: int = 0) -> None:
+    def __init__(self, run_dir: Path, run: str, *, flags: int = 0, clock: Callable[[], float] = time.time) -> None:
         self.run_dir = run_dir
         self.path = run_dir / "trace.jsonl"
         self.replayed = 0
+        self._live = False
+        self._epoch = clock() - time.monotonic()
         self._observers: list[Callable[[Record], object]] = []
         self._lock = threading.RLock()
         self._beaten = float("-inf")
@@ -78,27 +84,29 @@ class Trace:
         self.run = earlier[0].run if earlier else run
         self.usage = usage_of(earlier)
         self.elapsed_seconds = elapsed_of(earlier)
-        self._unused: defaultdict[tuple[str, str, str], deque[Record]] = defaultdict(deque)
-        for record in earlier:
-            self._unused[record.kind, record.span, str(record.fields.get("key", ""))].append(record)
+        self._answers, self._decisions = _memory_of(earlier)
 
     @classmethod
-    def create(cls, run_dir: Path, run_id: str) -> Trace:
+    def create(cls, run_dir: Path, run_id: str, *, clock: Callable[[], float] = time.time) -> Trace:
         """A new, empty trace; the folder is made, an existing trace is never touched."""
         with disk_errors(run_dir):
             run_dir.mkdir(parents=True, exist_ok=True)
-            trace = cls(run_dir, run_id, flags=os.O_CREAT | os.O_EXCL)
+            trace = cls(run_dir, run_id, flags=os.O_CREAT | os.O_EXCL, clock=clock)
             sync_folder(run_dir)
         return trace
 
     @classmethod
-    def resume(cls, run_dir: Path) -> Trace:
-        """The trace of a run that ended early, ready to answer and to go on. Raises TraceDamaged."""
+    def resume(cls, run_dir: Path, *, version: str = "", clock: Callable[[], float] = time.time) -> Trace:
+        """The trace of a run that ended early, ready to answer and to go on. Raises TraceDamaged.
+
+        `version` is that of the code that goes on, to be noted where another one began.
+        """
         find_run(run_dir.parent, str(run_dir))
         size = (run_dir / "trace.jsonl").stat().st_size
-        trace = cls(run_dir, run_dir.name)
-        dropped = size - trace._end[1]
-        trace.record("resumed", "", **({"dropped_bytes": dropped} if dropped > 0 else {}))
+        trace = cls(run_dir, run_dir.name, clock=clock)
+        dropped, began = size - trace._end[1], str(started_with(trace.records()).get("version", version))
+        notes = {"dropped_bytes": dropped if dropped > 0 else None, "begun_by": began if began != version else None}
+        trace.record("resumed", "", **{name: note for name, note in notes.items() if note})
         return trace
 
     def record(self, kind: str, span: str, **fields: Any) -> None:
@@ -106,7 +114,7 @@ class Trace:
         assert not _BASE & fields.keys(), f"a {kind} record has own fields named {_BASE & fields.keys()}"
         data = as_json(fields)
         with self._lock:
-            record = Record(self._end[0] + 1, _now(), self.run, kind, span, data)
+            record = Record(self._end[0] + 1, self._now(), self.run, kind, span, data)
             self._append(as_line(record), synced=kind in SYNCED)
             self.usage += usage_of([record])
             self.beat()
@@ -114,13 +122,20 @@ class Trace:
                 observer(record)
 
     def recall(self, kind: str, span: str, key: str) -> Mapping[str, Any] | None:
-        """The fields of the next unused record of an earlier part with that kind, span and key."""
+        """What an earlier part recorded with that kind, span and key, once: the next answer, or the last decision.
+
+        Decisions have no question in their key. They count until a model is asked something else than it was at the
+        same place; from there on the run decides anew, and says so.
+        """
         with self._lock:
-            waiting = self._unused.get((kind, span, key))
-            if not waiting:
-                return None
-            self.replayed += 1
-            return waiting.popleft().fields
+            where = kind, span, key
+            found = self._decisions.pop(where, None)
+            if waiting := self._answers.get(where):
+                found = waiting.popleft()
+            elif kind == "call" and not self._live and self._asked_something_else(span):
+                self._go_live(span)
+            self.replayed += found is not None
+            return found
 
     def records(self) -> list[Record]:
         """Everything recorded so far, read back from disk."""
@@ -138,14 +153,30 @@ class Trace:
                 os.pwrite(self._heart, f"{int(time.time())}\n".encode(), 0)
 
     def close(self) -> None:
-        os.close(self._fd)
-        os.close(self._heart)
+        """Threads that were left behind write nothing any more, nor into a file that got the same number."""
+        with self._lock:
+            for descriptor in (self._fd, self._heart):
+                os.close(descriptor)
+            self._fd = self._heart = -1
 
     def __enter__(self) -> Trace:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _now(self) -> str:
+        now = datetime.fromtimestamp(self._epoch + time.monotonic(), UTC)
+        return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def _asked_something_else(self, span: str) -> bool:
+        return any(k == "call" and s == span and waiting for (k, s, _), waiting in self._answers.items())
+
+    def _go_live(self, span: str) -> None:
+        self._live = True
+        self._decisions.clear()
+        reason = "the question is another one than on record: code, prompts or settings are not what they were"
+        self.record("guard", span, rule=REPLAY, action="live from here on", reason=reason)
 
     def _append(self, line: bytes, *, synced: bool) -> None:
         number, length = self._end
@@ -165,87 +196,29 @@ def main(argv: Sequence[str]) -> int:
     return run(options)
 
 
-def list_runs(options: argparse.Namespace) -> int:
-    rows = [summary_of(path) for path in runs_in(options.workspace)]
-    if options.json:
-        return _print_json(rows)
-    if not rows:
-        sys.stderr.write(f"no run yet in {options.workspace / '.nightshift' / 'runs'}\n")
-    for row in rows:
-        ending = f"{one_line(row['status']):<11} {one_line(row['exit_reason'] or '-'):<18}"
-        print(f"{one_line(row['run'])}  {ending} {one_line(row['task'])[:80]}")
-    return 0
-
-
-def show(options: argparse.Namespace) -> int:
-    found = False
-    for record in stream_trace(_trace_path(options)):
-        if record.span.startswith(options.span) and options.kind in ("", record.kind):
-            found = True
-            _print_record(record, options)
-    if not found and options.kind not in ("", *KINDS):
-        raise ConfigError(f"--kind {options.kind}: there is no such kind; known ones: {', '.join(sorted(KINDS))}")
-    if not found:
-        wanted = [f"{name} {value!r}" for name, value in (("kind", options.kind), ("span", options.span)) if value]
-        sys.stderr.write(f"no records{' of ' if wanted else ''}{' and '.join(wanted)} in this run\n")
-    return 0
-
-
-def stats(options: argparse.Namespace) -> int:
-    figures = stats_of(read_trace(_trace_path(options)))
-    return _print_json(figures) if options.json else _print_lines(stats_lines(figures))
-
-
-def export(options: argparse.Namespace) -> int:
-    if options.format != "messages":
-        raise ConfigError(f"--format {options.format} is not available yet; messages is")
-    out = options.out or options.workspace / ".nightshift" / "export" / "messages.jsonl"
-    manifest = export_messages([run / "trace.jsonl" for run in reversed(_chosen_runs(options))], out)
-    if options.json:
-        return _print_json(manifest)
-    left_out = ", ".join(f"{reason} {number}" for reason, number in manifest["left_out"].items()) or "nothing"
-    what = f"{counted(manifest['examples'], 'example')} from {counted(len(manifest['runs']), 'proved run')}"
-    return _print_lines([f"{out}: {what}", f"left out: {left_out}"])
-
-
-def validate(options: argparse.Namespace) -> int:
-    path = _trace_path(options)
-    records: list[Record] = []
-    try:
-        records = read_trace(path)
-        problems = problems_of(records)
-    except TraceDamaged as damage:
-        problems = [str(damage)]
-    if options.json:
-        _print_json({"trace": str(path), "records": len(records), "problems": problems})
+def prune_runs(options: argparse.Namespace) -> int:
+    known, workspace = paths(os.environ), options.workspace.resolve()
+    homes = Homes(known.trees, known.environments, known.runs)
+    ages = Ages(options.days, options.keep, options.unmerged)
+    found: list[Leftover] = []
+    if options.yes:
+        prune(workspace, homes, ages, found.append)
     else:
-        head = f"{path}: {counted(len(records), 'record')}, {counted(len(problems), 'problem')}"
-        _print_lines([head, *(f"  {printable(problem)}" for problem in problems)])
-    return 1 if problems else 0
+        found += leftovers(workspace, homes, ages)
+    if options.json:
+        shown = ("kind", "name", "size", "kept", "note")
+        return print_json([{name: getattr(one, name) for name in shown} for one in found])
+    return print_lines(_pruned_lines(found, done=options.yes))
 
 
-def tail(options: argparse.Namespace) -> int:
-    path = _trace_path(options)
-    shown = follow(path, options.lines) if options.follow else deque(stream_trace(path), maxlen=options.lines)
-    for record in shown:
-        _print_record(record, options)
-        sys.stdout.flush()
-    return 0
-
-
-def grep(options: argparse.Namespace) -> int:
-    try:
-        pattern = re.compile(options.pattern)
-    except re.error as error:
-        raise ConfigError(f"{options.pattern!r} is not a regular expression: {error}") from error
-    found = 0
-    for run in _chosen_runs(options):
-        for record in stream_trace(run / "trace.jsonl"):
-            hits = (_around(text, match) for text in texts_in(record.fields) for match in pattern.finditer(text))
-            if hit := next(hits, None):
-                found += 1
-                _print_hit(record, hit, options)
-    return 0 if found else 1
+def _pruned_lines(found: Sequence[Leftover], *, done: bool) -> Iterable[str]:
+    for one in found:
+        word = "stays" if one.kept else "removed" if done else "would go"
+        size = f"  {one.size / 1e6:.1f} MB" if one.size else ""
+        yield f"{word:<9} {one.kind:<11} {one_line(one.name)}{size}{f'  ({one_line(one.note)})' if one.note else ''}"
+    gone = [one for one in found if not one.kept]
+    rest = "" if done or not gone else "; --yes removes them"
+    yield f"{counted(len(gone), 'leftover')}, {sum(one.size for one in gone) / 1e6:.1f} MB{rest}"
 
 
 def not_available(options: argparse.Namespace) -> int:
@@ -262,45 +235,27 @@ def _length(path: Path, lines: int) -> int:
         return sum(map(len, islice(file, lines)))
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+Place = tuple[str, str, str]
+"""Kind, span and key."""
+Memory = tuple[dict[Place, deque[Mapping[str, Any]]], dict[Place, Mapping[str, Any]]]
 
 
-def _trace_path(options: argparse.Namespace) -> Path:
-    return find_run(options.workspace, options.run) / "trace.jsonl"
-
-
-def _chosen_runs(options: argparse.Namespace) -> list[Path]:
-    return runs_in(options.workspace) if options.run == "all" else [find_run(options.workspace, options.run)]
-
-
-def _print_json(value: Any) -> int:
-    print(json.dumps(value, indent=1))
-    return 0
-
-
-def _print_lines(lines: Iterable[str]) -> int:
-    for line in lines:
-        print(line)
-    return 0
-
-
-def _print_record(record: Record, options: argparse.Namespace) -> None:
-    if options.json:
-        sys.stdout.write(as_line(record).decode())
-    else:
-        _print_lines(lines_of(record, full=options.full))
-
-
-def _print_hit(record: Record, hit: str, options: argparse.Namespace) -> None:
-    if options.json:
-        sys.stdout.write(as_line(record).decode())
-    else:
-        print(f"{one_line(record.run)}:{record.seq} {one_line(record.kind)} {one_line(record.span)}: {hit}")
-
-
-def _around(text: str, match: re.Match[str]) -> str:
-    return one_line(text[max(0, match.start() - 40) : match.end() + 60])
+def _memory_of(records: Iterable[Record]) -> Memory:
+    """Answers in their order, and decisions as last told; those from before a question changed are void."""
+    answers = defaultdict[Place, deque[Mapping[str, Any]]](deque)
+    decisions: dict[Place, Mapping[str, Any]] = {}
+    of_part: dict[Place, Mapping[str, Any]] = {}
+    for record in records:
+        place = record.kind, record.span, str(record.fields.get("key", ""))
+        if record.kind in ANSWERS:
+            answers[place].append(record.fields)
+        elif record.kind == "resumed":
+            of_part = {}
+        elif record.kind == "guard" and record.fields.get("rule") == REPLAY:
+            decisions = dict(of_part)
+        else:
+            decisions[place] = of_part[place] = record.fields
+    return answers, decisions
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -328,11 +283,13 @@ def _add_common(parser: argparse.ArgumentParser, *, workspace: Any, json: Any) -
 _EXAMPLES = """examples:
   python3 trace_collector.py list --workspace ~/project
   python3 trace_collector.py show latest --kind verdict
-  python3 trace_collector.py show 20260101-0200 --span attempt-1/build --full
+  python3 trace_collector.py show 20260101-0200 --span attempt-1/build --prompts
   python3 trace_collector.py stats latest --json
+  python3 trace_collector.py diff 20260101-0200 latest --full
   python3 trace_collector.py tail -f
   python3 trace_collector.py grep 'KeyError' --run all
-  python3 trace_collector.py export --format messages --run all --out train.jsonl"""
+  python3 trace_collector.py export --format messages --run all --out data
+  python3 trace_collector.py validate data"""
 
 Argument = tuple[tuple[str, ...], dict[str, Any]]
 
@@ -345,38 +302,77 @@ _RUN: Argument = (
         "help": "id, unique start of one, or folder; default: latest",
     },
 )
+_RUN_OR_DATA: Argument = (
+    ("run",),
+    {"nargs": "?", "default": "", "metavar": "RUN|DATASET", "help": "a run, or the folder or file of an export"},
+)
 _RUN_FLAG: Argument = (
     ("--run",),
     {"default": "", "metavar": "RUN", "help": "a run, or all; default: latest"},
 )
 _FULL: Argument = (("--full",), {"action": "store_true", "help": "every field, prompts and replies too"})
-_ANYTHING: Argument = (("rest",), {"nargs": "*", "help": argparse.SUPPRESS})
+_FORMAT: Argument = (("--format",), {"default": "messages", "choices": tuple(FORMATS)})
+_LENGTH: Argument = (
+    ("--max-tokens",),
+    {"type": int, "default": Bounds().max_tokens, "metavar": "N", "help": "of an example, estimated; default: 8192"},
+)
+_WANTED: tuple[Argument, ...] = (
+    (("--role",), {"action": "append", "metavar": "ROLE", "choices": ROLES, "help": "only this role; repeatable"}),
+    (("--domain",), {"action": "append", "metavar": "DOMAIN", "help": "only this domain, e.g. cli; repeatable"}),
+    (("--per-role",), {"type": int, "default": 0, "metavar": "N", "help": "at most N examples of each role"}),
+    (("--per-task",), {"type": int, "default": 0, "metavar": "N", "help": "at most N examples of each task"}),
+    (("--max-share",), {"type": float, "default": 0.8, "metavar": "S", "help": "of one role; default: 0.8"}),
+    _LENGTH,
+)
+_OUT: Argument = (("--out",), {"type": Path, "metavar": "DIR", "required": True, "help": "folder to write to"})
 
 _COMMANDS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, tuple[Argument, ...]], ...] = (
-    ("list", list_runs, "the runs of a workspace, newest first", ()),
-    ("show", show, "a run's records, readable", (
+    ("list", reading.list_runs, "the runs of a workspace, newest first", ()),
+    ("show", reading.show, "a run's records, readable", (
         _RUN, _FULL,
+        (("--prompts",), {"action": "store_true", "help": "calls with what was asked and answered"}),
         (("--span",), {"default": "", "help": "only records whose span begins so"}),
         (("--kind",), {"default": "", "help": "only records of this kind"}),
     )),
-    ("stats", stats, "calls, tokens, seconds, candidates, repairs and faults of a run", (_RUN,)),
-    ("export", export, "training data from proved runs", (
-        (("--format",), {"default": "messages", "choices": ("messages", "instruct", "preference")}),
-        (("--run",), {"default": "all", "metavar": "RUN", "help": "a run, or all (the default)"}),
-        (("--out",), {"type": Path, "metavar": "FILE", "help": "default: .nightshift/export/messages.jsonl"}),
+    ("stats", reading.stats, "calls, tokens, seconds, candidates, repairs and faults of a run", (_RUN_OR_DATA,)),
+    ("diff", reading.diff, "two runs compared; exit 1 when they differ", (
+        (("one",), {"metavar": "RUN"}), (("other",), {"metavar": "RUN"}),
+        (("--full",), {"action": "store_true", "help": "the files that both ended with, line by line"}),
     )),
-    ("validate", validate, "check a trace; exit 1 when something is wrong with it", (_RUN,)),
-    ("tail", tail, "the last records of a run", (
+    ("export", training.export, "training data from proved runs", (
+        _FORMAT,
+        (("--run",), {"default": "all", "metavar": "RUN", "help": "a run, or all (the default)"}),
+        (("--out",), {"type": Path, "metavar": "DIR", "help": "default: .nightshift/export/FORMAT"}),
+        *_WANTED,
+    )),
+    ("validate", reading.validate, "check a trace, exit 1 when it is damaged; or training data, exit 2", (
+        _RUN_OR_DATA, _LENGTH,
+    )),
+    ("merge", training.merge_datasets, "training data joined, without what occurs twice", (
+        (("datasets",), {"nargs": "+", "type": Path, "metavar": "DATASET"}), _OUT, *_WANTED,
+    )),
+    ("filter", training.merge_datasets, "training data of some roles or domains", (
+        (("datasets",), {"nargs": 1, "type": Path, "metavar": "DATASET"}), _OUT, *_WANTED,
+    )),
+    ("train", training.train, "run `[train] command` on data that every gate lets pass", (
+        (("dataset",), {"nargs": "?", "type": Path, "metavar": "DATASET", "help": "default: .nightshift/export/FORMAT"}),
+        (("--config",), {"type": Path, "metavar": "FILE", "help": "a configuration file"}),
+        _FORMAT, _LENGTH,
+    )),
+    ("tail", reading.tail, "the last records of a run", (
         _RUN, _FULL,
         (("-f", "--follow"), {"action": "store_true", "help": "go on until the run has finished"}),
         (("-n", "--lines"), {"type": int, "default": 10, "metavar": "N", "help": "default: 10"}),
     )),
-    ("grep", grep, "records with a text that matches; exit 1 when there is none", (
+    ("grep", reading.grep, "records with a text that matches; exit 1 when there is none", (
         (("pattern",), {"metavar": "PATTERN", "help": "a regular expression"}), _RUN_FLAG,
     )),
-    ("diff", not_available, "two runs compared (not available yet)", (_ANYTHING,)),
-    ("merge", not_available, "training files joined (not available yet)", (_ANYTHING,)),
-    ("prune", not_available, "old runs removed (not available yet)", (_ANYTHING,)),
+    ("prune", prune_runs, "old runs of a workspace with their trees, branches and environments: shown, or removed", (
+        (("--days",), {"type": float, "default": 30.0, "metavar": "N", "help": "older than this; default: 30"}),
+        (("--keep",), {"type": int, "default": 10, "metavar": "N", "help": "newest runs that stay; default: 10"}),
+        (("--unmerged",), {"action": "store_true", "help": "branches too whose commits no other branch has"}),
+        (("--yes",), {"action": "store_true", "help": "remove; without it, only show"}),
+    )),
 )  # fmt: skip
 
 

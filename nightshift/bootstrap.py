@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +48,8 @@ def run_program(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None
         if hasattr(stream, "reconfigure"):
             # A terminal of another encoding shows an escape for what it lacks; it must not end a run.
             stream.reconfigure(errors="backslashreplace")
+    # Until a program knows better: what it opened is closed, and what it started is ended.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         code = main(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

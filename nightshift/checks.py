@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from nightshift.domain import (
     Channel,
+    Check,
     CommandCheck,
     Criterion,
     CriterionResult,
@@ -23,6 +24,8 @@ from nightshift.domain import (
 )
 from nightshift.errors import ConfigError
 from nightshift.evidence import of_exec, of_report, of_test
+from nightshift.policy import Command, deny_command
+from nightshift.policy.watch import watched
 
 NOT_RUN = (126, 127)
 """What `sh` ends with when a command cannot be executed or found (POSIX)."""
@@ -35,6 +38,8 @@ def run_command_check(
     criterion: Criterion, tree: Tree, sandbox: Sandbox, limits: ExecLimits, *, network: bool = False
 ) -> CriterionResult:
     """Runs a script, command or shell check in a fresh copy of the tree; network is for the user's commands only."""
+    if reason := deny_command(_as_command(criterion.check, network)):
+        return CriterionResult(criterion, False, "cold", f"not run: {reason}")
     match criterion.check:
         case ScriptCheck(code=code):
             return _by_script(criterion, code, tree, sandbox, limits)
@@ -43,8 +48,20 @@ def run_command_check(
             passed = result.exit_code == exit_code and not result.timed_out and _printed(output, result)
             return CriterionResult(criterion, passed, "cold", of_exec(result))
         case ShellCheck(command=command):
-            result = sandbox.run(tree, ("sh", "-c", command), limits=limits, network=network)
+            result = sandbox.run(tree, watched(command), limits=limits, network=network)
             return CriterionResult(criterion, result.ok, "user-command", of_exec(result))
+        case TestsCheck():
+            raise AssertionError("a check by tests is judged from the test report")
+
+
+def _as_command(check: Check, network: bool) -> Command:
+    match check:
+        case ShellCheck(command=command):
+            return Command(("sh", "-c", command), trusted=True, network=network)
+        case CommandCheck(argv=argv):
+            return Command(argv)
+        case ScriptCheck(code=code):
+            return Command(("python3", "-c", code))
         case TestsCheck():
             raise AssertionError("a check by tests is judged from the test report")
 

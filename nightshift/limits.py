@@ -125,10 +125,14 @@ class Progress:
     """`tree_hash` of the tree that was judged."""
     score: tuple[int, int]
     """`Verdict.score`."""
+    plan: int = 1
+    """Which plan it built, counted from 1: scores and diagnoses of different plans say nothing of each other."""
+    made: str = ""
+    """`tree_hash` of the files that this attempt made; empty when it made none."""
 
 
 def stuck(history: Sequence[Progress]) -> str | None:
-    """Why the last attempt of the history was no progress; None when it may go on as before."""
+    """Why the last attempt of a run's whole history was no progress; None when it may go on as before."""
     return next((reason for sign in SIGNS if history and (reason := sign(history))), None)
 
 
@@ -138,15 +142,30 @@ def _tree_seen_before(history: Sequence[Progress]) -> str | None:
     return f"the tree is the one of attempt {seen} again" if seen else None
 
 
+def _same_files_made(history: Sequence[Progress]) -> str | None:
+    *earlier, last = history
+    # The same files beside better tests may get further.
+    same = [i for i, a in enumerate(earlier, 1) if a.made == last.made and not _risen(a, last)]
+    return f"the files made are those of attempt {same[0]} again" if same and last.made else None
+
+
 def _same_diagnosis(history: Sequence[Progress]) -> str | None:
     *earlier, last = history
     # Blaming a file again while the score rises is progress, not a circle.
-    same = [i for i, a in enumerate(earlier, 1) if a.diagnosis == last.diagnosis and a.score >= last.score]
+    same = [
+        i
+        for i, a in enumerate(earlier, 1)
+        if a.plan == last.plan and a.diagnosis == last.diagnosis and not _risen(a, last)
+    ]
     return f"the diagnosis is the one of attempt {same[0]} again" if same and last.diagnosis else None
 
 
+def _risen(before: Progress, after: Progress) -> bool:
+    return before.plan == after.plan and after.score > before.score
+
+
 def _no_better_score(history: Sequence[Progress]) -> str | None:
-    scores = [attempt.score for attempt in history]
+    scores = [attempt.score for attempt in history if attempt.plan == history[-1].plan]
     if len(scores) <= PATIENCE or max(scores[-PATIENCE:]) > max(scores[:-PATIENCE]):
         return None
     return f"no better score for {PATIENCE} attempts"
@@ -154,6 +173,7 @@ def _no_better_score(history: Sequence[Progress]) -> str | None:
 
 SIGNS: tuple[Callable[[Sequence[Progress]], str | None], ...] = (
     _tree_seen_before,
+    _same_files_made,
     _same_diagnosis,
     _no_better_score,
 )

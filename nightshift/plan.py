@@ -26,7 +26,7 @@ from nightshift.domain import (
     Tree,
 )
 from nightshift.errors import ReplyRejected
-from nightshift.policy import deny_path
+from nightshift.policy import BUILT_IN, Command, Policy, deny_command, deny_path
 from nightshift.source.graph import shadows_stdlib, topological
 from nightshift.source.interfaces import parse_interface
 
@@ -190,6 +190,24 @@ Problem = Callable[[Plan, frozenset[str]], Iterable[str]]
 def problems(plan: Plan, protected: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """Every reason to refuse the plan, each a sentence the planner can act on; `protected` may not be written."""
     return tuple(reason for check in _CHECKS for reason in check(plan, protected))
+
+
+def denials(plan: Plan, policy: Policy = BUILT_IN) -> tuple[str, ...]:
+    """What the user's policy has against the plan's files, and any against its commands, in words for the planner."""
+    usable = [step.path for step in plan.steps if not deny_path(step.path)]
+    paths = [f"step {reason}" for path in usable if (reason := deny_path(path, policy))]
+    asked = [(c.id, argv) for c in plan.criteria if not c.trusted and (argv := _argv(c.check))]
+    commands = [(id, deny_command(Command(argv, policy=policy))) for id, argv in asked]
+    return (*paths, *(f"criterion {id}: {reason}" for id, reason in commands if reason))
+
+
+def _argv(check: Check) -> tuple[str, ...]:
+    match check:
+        case ScriptCheck(code=code):
+            return ("python3", "-c", code)
+        case CommandCheck(argv=argv):
+            return argv
+    return ()
 
 
 def _size(plan: Plan, _: frozenset[str]) -> Iterable[str]:

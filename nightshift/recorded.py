@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
 
 from nightshift.domain import (
     ChatModel,
@@ -26,6 +26,7 @@ from nightshift.errors import ModelServerError
 from nightshift.limits import Budget
 from nightshift.llm.calls import call_fields, completion_from_fields, request_key
 from nightshift.records import as_json, from_json
+from nightshift.source.credentials import hidden
 
 
 class Meter:
@@ -93,9 +94,11 @@ class RecordedModel:
 class RecordedSandbox:
     """Results of processes, kept like replies: which tests passed may depend on time, so resume does not ask twice."""
 
-    def __init__(self, inner: Sandbox, recorder: Recorder) -> None:
+    def __init__(self, inner: Sandbox, recorder: Recorder, secrets: Collection[str] = ()) -> None:
+        """`secrets` are the user's own values: what a program printed of them is neither kept nor shown."""
         self._inner = inner
         self._recorder = recorder
+        self._secrets = secrets
         self.isolation = inner.isolation
 
     def run(
@@ -104,7 +107,7 @@ class RecordedSandbox:
         key = _key("run", tree, argv, limits, network)
         if fields := self._recorder.recall("executed", "sandbox", key):
             return from_json(ExecResult, fields["result"])
-        result = self._inner.run(tree, argv, limits=limits, network=network)
+        result = self._hidden(self._inner.run(tree, argv, limits=limits, network=network))
         self._recorder.record("executed", "sandbox", key=key, what="run", result=as_json(result))
         return result
 
@@ -131,11 +134,24 @@ class RecordedSandbox:
             lines_of=lines_of,
             hash_seed=hash_seed,
         )
+        if self._secrets:
+            report = self._without_secrets(report)
         self._recorder.record("executed", "sandbox", key=key, what="test", result=as_json(report))
         return report
 
     def close(self) -> None:
         self._inner.close()
+
+    def _hidden(self, result: ExecResult) -> ExecResult:
+        return replace(result, stdout=hidden(result.stdout, self._secrets), stderr=hidden(result.stderr, self._secrets))
+
+    def _without_secrets(self, report: TestReport) -> TestReport:
+        return replace(
+            report,
+            results=tuple(replace(r, detail=hidden(r.detail, self._secrets)) for r in report.results),
+            collection_errors=tuple((path, hidden(text, self._secrets)) for path, text in report.collection_errors),
+            exec=self._hidden(report.exec) if report.exec else None,
+        )
 
     @property
     def unrecorded(self) -> Sandbox:

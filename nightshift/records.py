@@ -41,7 +41,7 @@ T = TypeVar("T")
 KINDS = frozenset({
     "run_started", "explored", "planned", "accepted", "asked", "call", "evaluation", "selected", "executed", "verdict",
     "diagnosis", "cascade", "effort", "repair", "splice", "trust", "guard", "policy", "fault", "server",
-    "resumed", "delivered", "kept", "learned", "run_finished",
+    "resumed", "delivered", "kept", "recalled", "learned", "run_finished",
 })  # fmt: skip
 
 # What each part of a resumed run may tell again; the rest happened once for each record of it.

@@ -1,51 +1,42 @@
-"""Self-play data of one proved run: requirement and interface in, delivered file out, by domain."""
+"""Self-play data of one proved run: requirement and interface in, delivered file out, by domain, through the gates.
+
+The files are what was delivered, whoever wrote them; `trace_collector.py export` makes data of what a model said.
+"""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nightshift.records import Record, of_kind, plan_of, proved, selections, settled
-from nightshift.source.credentials import SECRET
-
-DOMAINS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("web", re.compile(r"^\s*(?:import|from) (?:flask|fastapi|starlette|aiohttp|http\.server)\b", re.M)),
-    ("database", re.compile(r"^\s*(?:import|from) (?:sqlite3|sqlalchemy|peewee|duckdb)\b", re.M)),
-    ("command-line", re.compile(r"^\s*(?:import|from) (?:argparse|click|typer)\b|\bsys\.argv\b", re.M)),
-    ("files", re.compile(r"^\s*(?:import|from) (?:json|csv|pathlib|shutil|tempfile)\b", re.M)),
-    ("concurrency", re.compile(r"^\s*(?:import|from) (?:asyncio|threading|multiprocessing|concurrent)\b", re.M)),
-)
+from nightshift.dataset.domains import domain_of
+from nightshift.dataset.example import Example
+from nightshift.dataset.gates import Bounds, refusal
+from nightshift.dataset.story import is_demo, story_of
+from nightshift.domain import Plan
+from nightshift.records import Record, of_kind, proved, value_of
 
 
 def selfplay_lines(records: Sequence[Record]) -> list[str]:
     """One JSON object a line for each source file that a proved run delivered; nothing for any other run."""
-    if not proved(records):
+    if not proved(records) or is_demo(records):
         return []
-    return [json.dumps(example, ensure_ascii=False) for example in _examples(records)]
+    return [json.dumps(line, ensure_ascii=False) for line in _lines(records) if _passes(line)]
 
 
-def domain_of(text: str) -> str:
-    """What a file is about, told by its imports; the first that fits, most specific first."""
-    return next((name for name, pattern in DOMAINS if pattern.search(text)), "library")
-
-
-def _examples(records: Sequence[Record]) -> Iterator[Mapping[str, Any]]:
-    task = next((r.fields["task"]["prompt"] for r in records if r.kind == "run_started"), "")
-    plan = plan_of(records)
-    delivered = _delivered_texts(records)
+def _lines(records: Sequence[Record]) -> Iterator[Mapping[str, Any]]:
+    story = story_of(records)
+    texts = {r.span: str(r.fields["candidate"]["text"]) for r in of_kind(story.told, "evaluation")}
+    plan = value_of(Plan, story.plan, "plan") if story.plan else None
     for step in plan.steps if plan else ():
-        text = delivered.get(step.path)
-        if step.kind != "source" or text is None or SECRET.search(text):
-            continue
-        instruction = f"Task: {task}\n\nWrite {step.path}: {step.purpose}\n\nInterface:\n{step.interface}"
-        yield {"instruction": instruction, "output": text, "domain": domain_of(text), "path": step.path}
+        chosen = story.choices.get(step.path)
+        text = texts.get(f"{chosen.span}/{chosen.fields['chosen']}") if chosen else None
+        if step.kind == "source" and text is not None:
+            instruction = f"Task: {story.task}\n\nWrite {step.path}: {step.purpose}"
+            about = {"domain": domain_of(text), "path": step.path}
+            yield {"instruction": instruction, "input": f"Interface:\n{step.interface}", "output": text, **about}
 
 
-def _delivered_texts(records: Sequence[Record]) -> dict[str, str]:
-    """Path -> the text chosen last for it."""
-    told = settled(records)
-    texts = {r.span: r.fields["candidate"]["text"] for r in of_kind(told, "evaluation")}
-    chosen = {r.fields["path"]: f"{r.span}/{r.fields['chosen']}" for r in selections(told)}
-    return {path: texts[span] for path, span in chosen.items() if span in texts}
+def _passes(line: Mapping[str, Any]) -> bool:
+    asked = {"role": "user", "content": f"{line['instruction']}\n{line['input']}"}
+    return not refusal(Example((asked,), line["output"]), Bounds())

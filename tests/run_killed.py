@@ -1,6 +1,6 @@
-"""orchestrator.py that is killed with its N-th piece of news: python run_killed.py HOW N [its arguments].
+"""orchestrator.py that is killed with a piece of news: python run_killed.py HOW WHICH [its arguments].
 
-News is what no earlier part of the run has recorded: what a resumed run tells again does not count. HOW is `whole` (the
+WHICH is a number, or the kind of record whose first one it is. News is what no earlier part of the run has recorded: what a resumed run tells again does not count. HOW is `whole` (the
 record is written, and nobody was told of it) or `torn` (half of its line is).
 """
 
@@ -22,22 +22,25 @@ from nightshift.records import Record, record_of
 from trace_collector import Trace
 
 PER_PART = ("resumed", "run_started")
+"""Kinds that every resumed part begins with."""
 
 
 class MortalTrace(Trace):
-    left = 0
+    which = ""
+    number = 0
     torn = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._known = told_at_most(self.records())
+        self._resumed = bool(earlier := self.records())
+        self._known = told_at_most(earlier)
 
     def _append(self, line: bytes, *, synced: bool) -> None:
         record = record_of(line)
         self._known[told(record)] -= 1
-        news = record.kind not in PER_PART and self._known[told(record)] < 0
-        MortalTrace.left -= news
-        due = news and self.left == 0
+        news = not (self._resumed and record.kind in PER_PART) and self._known[told(record)] < 0
+        MortalTrace.number += news
+        due = news and self.which in (record.kind, str(self.number))
         if due and self.torn:
             os.write(self._fd, line[: len(line) // 2])
         else:
@@ -47,7 +50,8 @@ class MortalTrace(Trace):
 
 
 def told(record: Record) -> str:
-    return repr((record.kind, record.span, record.fields))
+    ending = record.kind == "run_finished"  # tells how long the run took
+    return repr((record.kind, record.span, "" if ending else record.fields))
 
 
 def told_at_most(records: list[Record]) -> Counter[str]:
@@ -61,7 +65,7 @@ def told_at_most(records: list[Record]) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    how, number, *argv = sys.argv[1:]
-    MortalTrace.left, MortalTrace.torn = int(number), how == "torn"
+    how, MortalTrace.which, *argv = sys.argv[1:]
+    MortalTrace.torn = how == "torn"
     session.Trace = MortalTrace  # type: ignore[misc]
     run_program(orchestrator.main, argv)

@@ -112,6 +112,7 @@ ROLES = {
     "You are a scout": "explorer",
     "You decide one question": "voter",
     "You review": "reviewer",
+    "You keep": "librarian",
 }
 
 
@@ -151,5 +152,6 @@ DEFAULTS: dict[str, Answer] = {
     "analyst": json.dumps(DIAGNOSIS),
     "explorer": "A small project.",
     "voter": json.dumps({"why": "the task does not say", "answer": "none"}),
+    "librarian": json.dumps({"lessons": []}),
     "reviewer": json.dumps({"why": "nothing to object", "objection": False, "path": "", "check": ""}),
 }

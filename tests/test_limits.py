@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nightshift.domain import Limits
 from nightshift.errors import BudgetExceeded
-from nightshift.limits import Budget, Progress, stuck, tree_hash
+from nightshift.limits import Allowance, Budget, Progress, stuck, tree_hash
 
 
 class Clock:
@@ -111,3 +113,102 @@ def test_the_tree_hash_ignores_order(texts: dict[str, str]) -> None:
 )
 def test_different_trees_hash_differently(one: dict[str, str], other: dict[str, str]) -> None:
     assert tree_hash(one) != tree_hash(other)
+
+
+@pytest.mark.parametrize(
+    "history, reason",
+    [
+        ([Progress((), "A", (0, 1), 1), Progress((), "A", (5, 5), 2)], "the tree is the one of attempt 1 again"),
+        ([Progress(("x",), "A", (3, 3), 1), Progress(("x",), "B", (0, 0), 2)], None),
+        ([Progress((), "A", (3, 3), 1), Progress((), "B", (2, 2), 2), Progress((), "C", (1, 1), 2)], None),
+        ([Progress((), "A", (1, 1), 1, "f"), Progress((), "B", (1, 1), 1, "f")], "the files made are those of attempt 1 again"),
+        ([Progress((), "A", (1, 1), 1, "f"), Progress((), "B", (9, 9), 2, "f")], "the files made are those of attempt 1 again"),
+        ([Progress((), "A", (1, 1), 1, "f"), Progress((), "B", (1, 2), 1, "f")], None),
+        ([Progress((), "A", (1, 1), 1, ""), Progress((), "B", (1, 1), 1, "")], None),
+    ],
+)  # fmt: skip
+def test_trees_and_files_count_for_the_whole_run_and_scores_within_a_plan(
+    history: list[Progress], reason: str | None
+) -> None:
+    assert stuck(history) == reason
+
+
+scores = st.tuples(st.integers(0, 3), st.integers(0, 9))
+attempts_of_any_model = st.lists(
+    st.builds(Progress, st.lists(st.sampled_from("xyz"), max_size=2).map(tuple), st.sampled_from("ABCDE"), scores),
+    min_size=1,
+)
+
+
+@given(attempts_of_any_model, st.integers(1, 6))
+def test_a_tree_that_comes_back_is_a_circle_of_any_period(attempts: list[Progress], period: int) -> None:
+    again = replace(attempts[-1], plan=2, score=(9, 9), diagnosis=("new",))
+    between = [replace(attempts[0], tree=f"other {n}", score=(8, n)) for n in range(period - 1)]
+    assert "the tree is the one of attempt" in (stuck([*attempts, *between, again]) or "")
+
+
+@given(attempts_of_any_model, st.data())
+def test_what_was_no_progress_stays_so_however_long_the_run(attempts: list[Progress], data: st.DataObject) -> None:
+    """More history never excuses an attempt: nothing that a model does later resets a loop breaker."""
+    earlier = data.draw(st.lists(st.sampled_from(attempts)))
+    if stuck(attempts) and "no better score" not in str(stuck(attempts)):
+        assert stuck([*earlier, *attempts])
+
+
+@dataclass
+class Model:
+    """Answers whatever it likes: a list of numbers, drawn by hypothesis, decides every outcome."""
+
+    drawn: list[int]
+    asked: int = 0
+
+    def choose(self, options: int) -> int:
+        self.asked += 1
+        return self.drawn[self.asked % len(self.drawn)] * self.asked % options
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40), st.integers(1, 50), st.integers(0, 20))
+def test_whatever_the_model_says_a_run_ends_within_its_attempts_and_plans(
+    drawn: list[int], attempts: int, replans: int
+) -> None:
+    """The skeleton of the loop: every attempt gets another tree, diagnosis and score, as the model likes."""
+    model, allowance, history = Model(drawn), Allowance(attempts, replans), list[Progress]()
+    taken, fresh, number = 0, False, allowance.attempt()
+    while number or (allowance.replan() and (number := allowance.attempt())):
+        taken += 1
+        assert number == taken, "numbers are minted once and in order"
+        score = (model.choose(4), model.choose(20))
+        history.append(Progress((str(model.choose(3)),), str(model.choose(10**9)), score, allowance.plans))
+        ended = fresh and stuck(history)
+        fresh = bool(stuck(history)) and not ended
+        number = None if ended else allowance.attempt()
+    assert taken <= attempts + attempts // 2, "one refill, of half, at most"
+    assert allowance.plans <= 1 + replans
+    assert not allowance.replan(), "what has ended stays so"
+
+
+@given(st.lists(st.sampled_from(["attempt", "replan"]), max_size=200), st.integers(1, 50), st.integers(0, 20))
+def test_no_order_of_asking_gives_more_than_one_half_refill(words: list[str], attempts: int, replans: int) -> None:
+    allowance = Allowance(attempts, replans)
+    numbers = [allowance.attempt() for word in words if word == "attempt" or not allowance.replan()]
+    granted = [number for number in numbers if number]
+    assert granted == list(range(1, len(granted) + 1))
+    assert len(granted) <= attempts + attempts // 2
+    assert allowance.plans <= 1 + replans
+
+
+@given(st.integers(1, 60), st.lists(st.integers(0, 7), max_size=40), st.integers(0, 10**6))
+def test_however_often_it_is_killed_a_run_sends_no_more_requests_than_it_may(
+    calls: int, parts: list[int], tokens: int
+) -> None:
+    """Each part takes over what the trace counts; a part may be killed after any number of requests."""
+    sent = 0
+    for part in [*parts, calls]:
+        budget = Budget(Limits(calls=calls, tokens=10**9), used_calls=sent, used_tokens=tokens)
+        for _ in range(part):
+            try:
+                budget.charge_call()
+            except BudgetExceeded:
+                break
+            sent += 1
+    assert sent == calls

@@ -64,7 +64,7 @@ def ask(name: str) -> Listening:
     paths = {"calculator.py": "source", "tests/test_calculator.py": "test", "criterion c2": "criterion"}
     model = Listening(
         {"planner": json.dumps(PLAN), "analyst": json.dumps(DIAGNOSIS), "explorer": "A project.", "tester": fence(TESTS),
-         "reviewer": json.dumps(CONTENT), "voter": '{"why": "it says so", "answer": "B"}',
+         "reviewer": json.dumps(CONTENT), "librarian": '{"lessons": []}', "voter": '{"why": "it says so", "answer": "B"}',
          "repairer_edit": "<<<<<<< SEARCH\n        return b - a\n=======\n        return a - b\n>>>>>>> REPLACE\n"}.get(name, fence(RIGHT))
     )  # fmt: skip
     role = agents(model)
@@ -78,6 +78,7 @@ def ask(name: str) -> Listening:
         "repairer_edit": lambda: role.repair(brief(advice="Swap."), long, "assert 1 == -1", "repair-1", temperature=0.0),
         "analyst": lambda: role.diagnose(TASK, "diagnose", evidence="c1 fails", sources=fenced(WRONG), paths=paths),
         "reviewer": lambda: role.review(TASK, plan, "review-1", sources=fenced(WRONG), notes="- calculator.py: an earlier one"),
+        "librarian": lambda: role.curate(TASK, "librarian", story="## 1\nFailed: calculator.py"),
         "voter": lambda: role.vote(TASK, BALLOT, ("two", "one"), "vote-1", temperature=0.0),
     }  # fmt: skip
     asyncio.run(asked[name]())  # type: ignore[arg-type]
@@ -86,6 +87,7 @@ def ask(name: str) -> Listening:
 
 NAMES = (
     "explorer", "planner", "tester", "builder", "builder_again", "repairer", "repairer_edit", "analyst", "reviewer", "voter",
+    "librarian",
 )  # fmt: skip
 
 

@@ -175,3 +175,41 @@ def test_a_trace_that_came_with_a_checkout_starts_nothing_and_sends_nothing(
     done = run("--resume", workspace=tmp_path / "work", home=tmp_path / "home")
     assert done.code == 2, done.stderr
     assert f"so what it says of {named} is not taken over" in done.stderr
+
+
+def test_what_is_asked_otherwise_than_on_record_goes_live_and_is_said(tmp_path: Path) -> None:
+    """As after an update of Nightshift; replies to questions that stayed the same still count."""
+    settings, scenario = tmp_path / "night.toml", two_attempts()
+    settings.write_text("[generation]\ntop_p = 0.7\n")
+    where = {"workspace": tmp_path / "w", "home": tmp_path / "home"}
+    with ScriptedServer("ollama", lambda a: scenario.reply(a.system, a.prompt)) as server:
+        flags = ("--endpoint", server.url, "--config", str(settings))
+        first = run(*flags, "--max-calls", "6", TASK, **where)
+        assert first.code == 4
+        settings.write_text("[sampling.builder]\ntop_p = 0.6\n[generation]\ntop_p = 0.7\n")
+        again = run(*flags, "--max-calls", "60", "--resume", **where)
+        assert again.code == 0, again.stderr
+        asked = [record["span"] for record in again.kinds("asked")]
+    changed = [record["span"] for record in again.kinds("guard") if record["rule"] == "replay"]
+    assert changed == ["attempt-1/build/calculator.py/candidate-1"]
+    assert "! replay: live from here on: the question is another one than on record" in again.stderr
+    assert asked.count("plan/ask-1") == 1, "the planner was asked the same"
+    assert asked.count(changed[0]) == 2
+    assert len(server.requests) == len(asked) == again.result["usage"]["calls"]
+
+
+def test_damage_in_the_middle_of_a_trace_ends_a_resumption_with_the_line_and_the_way_out(tmp_path: Path) -> None:
+    where = {"workspace": tmp_path / "w", "home": tmp_path / "home"}
+    with ScriptedServer("ollama", lambda a: two_attempts().reply(a.system, a.prompt)) as server:
+        first = run("--endpoint", server.url, "--max-calls", "2", TASK, **where)
+        trace, asked = first.run_dir / "trace.jsonl", len(server.requests)
+        lines = trace.read_bytes().splitlines(keepends=True)
+        trace.write_bytes(b"".join([*lines[:3], lines[3][:40] + b"\n", *lines[4:]]))
+        damaged = trace.read_bytes()
+        again = run("--endpoint", server.url, "--resume", **where)
+        assert again.code == 5, again.stderr
+        assert "line 4: " in again.stderr
+        assert "head -n 3" in again.stderr
+        assert "Traceback" not in again.stderr
+        assert trace.read_bytes() == damaged
+        assert len(server.requests) == asked

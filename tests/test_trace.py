@@ -133,17 +133,80 @@ def test_recall_gives_each_earlier_record_once_in_order_and_only_for_the_same_qu
     with Trace.create(tmp_path, "r") as trace:
         for text in ("one", "two"):
             trace.record("call", "span", key="k", text=text)
-        trace.record("call", "span", key="other", text="three")
+        trace.record("call", "another span", key="other", text="three")
         trace.record("explored", "", text="keyless")
         assert trace.recall("call", "span", "k") is None, "only what an earlier part recorded is recalled"
     with Trace.resume(tmp_path) as trace:
-        assert trace.recall("call", "span", "changed") is None
         assert trace.recall("call", "elsewhere", "k") is None
         assert trace.recall("asked", "span", "k") is None
         answers = [trace.recall("call", "span", "k") for _ in range(3)]
         assert [answer and answer["text"] for answer in answers] == ["one", "two", None]
         assert (trace.recall("explored", "", "") or {})["text"] == "keyless"
         assert trace.replayed == 3
+
+
+def test_from_the_first_changed_question_on_a_resumed_run_decides_anew_and_says_so_once(tmp_path: Path) -> None:
+    """A reply to the very same question still counts; an order of a race that was run with other questions does not."""
+    with Trace.create(tmp_path, "r") as trace:
+        trace.record("selected", "early", key="race", considered=["a"])
+        for number in (1, 2, 3):
+            trace.record("call", f"ask-{number}", key="old", text=str(number))
+        trace.record("selected", "late", key="race", considered=["b"])
+    with Trace.resume(tmp_path) as trace:
+        trace.record("selected", "early", **(trace.recall("selected", "early", "race") or {}))
+        assert trace.recall("call", "ask-1", "old")
+        assert trace.recall("call", "ask-2", "new") is None
+        assert trace.recall("call", "ask-3", "new") is None
+        assert trace.recall("selected", "late", "race") is None
+        assert (trace.recall("call", "ask-3", "old") or {})["text"] == "3"
+        trace.record("call", "ask-2", key="new", text="2, anew")
+        said = [(r.span, r.fields["action"]) for r in trace.records() if r.fields.get("rule") == "replay"]
+        assert said == [("ask-2", "live from here on")]
+    with Trace.resume(tmp_path) as trace:
+        assert trace.recall("selected", "early", "race"), "what was told before the change still holds"
+        assert (trace.recall("call", "ask-2", "new") or {})["text"] == "2, anew"
+        assert trace.recall("selected", "late", "race") is None, "and what followed it in an older part never again"
+
+
+def test_of_a_decision_told_again_the_last_telling_counts(tmp_path: Path) -> None:
+    for number in (1, 2):
+        with Trace.create(tmp_path, "r") if number == 1 else Trace.resume(tmp_path) as trace:
+            trace.record("trust", "attempt-1/trust", key="trials", trials=number)
+    with Trace.resume(tmp_path) as trace:
+        assert (trace.recall("trust", "attempt-1/trust", "trials") or {})["trials"] == 2
+        assert trace.recall("trust", "attempt-1/trust", "trials") is None
+
+
+def test_a_run_that_other_code_began_is_noted(tmp_path: Path) -> None:
+    with Trace.create(tmp_path, "r") as trace:
+        trace.record("run_started", "", version="1")
+    for version, noted in (("1", None), ("2", "1")):
+        with Trace.resume(tmp_path, version=version) as trace:
+            assert trace.records()[-1].fields.get("begun_by") == noted
+
+
+@pytest.mark.parametrize("jump", [-36_000.0, 36_000.0])
+def test_a_clock_that_jumps_takes_no_minute_from_a_run_and_gives_none(tmp_path: Path, jump: float) -> None:
+    clocks = iter([time.time(), time.time() + jump])
+    for part in (1, 2):
+        at = next(clocks)
+        with (
+            Trace.create(tmp_path, "r", clock=lambda at=at: at) if part == 1  # type: ignore[misc]
+            else Trace.resume(tmp_path, clock=lambda at=at: at)  # type: ignore[misc]
+        ) as trace:  # fmt: skip
+            for _ in range(3):
+                trace.record("guard", "")
+    with Trace.resume(tmp_path) as trace:
+        assert 0 <= trace.elapsed_seconds < 5
+        assert [r.seq for r in trace.records()] == list(range(1, 9))
+
+
+def test_a_thread_that_outlives_the_trace_writes_into_no_file(tmp_path: Path) -> None:
+    trace = Trace.create(tmp_path / "r", "r")
+    trace.close()
+    with (tmp_path / "other").open("wb"), pytest.raises(OSError, match="Bad file descriptor"):
+        trace.record("guard", "")
+    assert (tmp_path / "other").read_bytes() == b""
 
 
 def test_a_trace_has_one_writer(tmp_path: Path) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import learned_run as learned
 import pytest
 import sample_run as sample
 
+from nightshift.bootstrap import run_program
 from nightshift.domain import ExecResult
-from trace_collector import Trace
+from trace_collector import Trace, main
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSED = sample.RUN
@@ -29,6 +32,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(workspace: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """The program in this process, from its arguments to its exit code."""
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ending:
+        run_program(main, ["--workspace", str(workspace), *arguments])
+    assert ending.value.code == code, err.getvalue()
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def start(workspace: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own."""
     done = subprocess.run(
         [sys.executable, "trace_collector.py", "--workspace", str(workspace), *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
@@ -90,6 +103,7 @@ DETAILS: list[tuple[str, dict[str, Any], str]] = [
     ("server", {"event": "started", "model": "m", "url": "http://h", "restarts": 0}, "started m at http://h, restarts: 0"),
     ("policy", {"path": "a.py", "allowed": True, "reason": "planned"}, "may touch a.py: planned"),
     ("learned", {"lessons": []}, "no lesson"),
+    ("recalled", {"ids": [3], "text": "x"}, "recalled 1 piece of earlier work"),
 ]  # fmt: skip
 
 
@@ -119,19 +133,108 @@ def test_stats_count_calls_tokens_candidates_repairs_and_faults(workspace: Path)
     assert "faults: stall 1" in run(workspace, "stats", FAILED).stdout
 
 
-def test_export_writes_proved_work_only_and_a_manifest(workspace: Path, tmp_path: Path) -> None:
-    out = tmp_path / "train.jsonl"
-    manifest = json.loads(run(workspace, "export", "--out", str(out), "--json").stdout)
-    examples = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    assert manifest["runs"] == [PASSED]
-    assert len(examples) == manifest["examples"] == 3
-    assert json.loads((tmp_path / "train.jsonl.manifest.json").read_text(encoding="utf-8")) == manifest
+@pytest.fixture(scope="module")
+def learned_from(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("learned")
+    for number, word in enumerate(("pear", "plum")):
+        learned.passed_run(sample.run_dir(folder, f"2026010{number}-000000-ab12"), learned.Story(word))
+    learned.passed_run(sample.run_dir(folder, "20260109-000000-ab12"), learned.Story("fig", passes=False))
+    return folder
 
 
-def test_without_an_out_file_export_stays_inside_our_folder(workspace: Path) -> None:
-    run(workspace, "export")
-    assert (workspace / ".nightshift" / "export" / "messages.jsonl").is_file()
-    assert [path.name for path in workspace.iterdir()] == [".nightshift"]
+def test_export_writes_proved_work_only_and_a_manifest(learned_from: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    manifest = json.loads(run(learned_from, "export", "--out", str(out), "--json").stdout)
+    lines = [line for split in ("train", "valid", "test") for line in (out / f"{split}.jsonl").read_text().splitlines()]
+    assert (manifest["runs"], manifest["examples"], len(lines)) == (2, 10, 10)
+    assert json.loads((out / "manifest.json").read_text(encoding="utf-8")) == manifest
+    shown = run(
+        learned_from, "export", "--format", "preference", "--role", "builder", "--out", str(tmp_path / "p")
+    ).stdout
+    assert "from 2 proved runs" in shown
+    assert "roles: builder 6" in shown
+    assert "mind: only 6 examples" in shown
+
+
+def test_without_an_out_folder_export_stays_inside_our_folder(learned_from: Path) -> None:
+    run(learned_from, "export")
+    assert (learned_from / ".nightshift" / "export" / "messages" / "manifest.json").is_file()
+    assert [path.name for path in learned_from.iterdir()] == [".nightshift"]
+
+
+def test_training_data_is_described_judged_joined_and_filtered(learned_from: Path, tmp_path: Path) -> None:
+    one, joined, part = (str(tmp_path / name) for name in ("one", "joined", "part"))
+    run(learned_from, "export", "--out", one)
+    run(learned_from, "merge", one, one, "--out", joined)
+    run(learned_from, "filter", joined, "--role", "tester", "--per-role", "3", "--out", part)
+    assert json.loads(run(learned_from, "stats", part, "--json").stdout)["roles"] == {"tester": 3}
+    assert "roles: tester 3" in run(learned_from, "stats", part).stdout
+    assert "3 examples, 0 problems" in run(learned_from, "validate", part).stdout
+    (tmp_path / "bad.jsonl").write_text('{"messages": 3}\n', encoding="utf-8")
+    assert "bad.jsonl:1: odd keys" in run(learned_from, "validate", str(tmp_path / "bad.jsonl"), code=2).stdout
+
+
+TRAINER = "cp {data}/train.jsonl {manifest} . && exit 7"
+
+
+def test_train_becomes_the_users_command_with_the_data_in_it(learned_from: Path, tmp_path: Path) -> None:
+    """Only after every gate; its exit code is the command's own."""
+    config = tmp_path / "my config.toml"
+    config.write_text(f"[train]\ncommand = {json.dumps(f'cd {tmp_path} && {TRAINER}')}\n", encoding="utf-8")
+    data = tmp_path / "the data"
+    refused = run(learned_from, "train", str(data), "--config", str(config), code=2).stderr
+    assert "no dataset in" in refused
+    for number in range(30):
+        word = f"word{number}"
+        learned.passed_run(sample.run_dir(tmp_path / "more", f"{number:02}"), learned.Story(word))
+    run(tmp_path / "more", "export", "--role", "builder", "--out", str(data))
+    assert "no trainer is set" in run(learned_from, "train", str(data), code=2).stderr
+    done = start(learned_from, "train", str(data), "--config", str(config), code=7)
+    assert "30 examples pass every gate" in done.stderr
+    assert (tmp_path / "train.jsonl").read_bytes() == (data / "train.jsonl").read_bytes()
+    (data / "valid.jsonl").write_text("", encoding="utf-8")
+    refused = run(learned_from, "train", str(data), "--config", str(config), code=2).stderr
+    assert "valid.jsonl is not what the manifest says" in refused
+    assert "nothing in valid.jsonl" in refused
+
+
+def test_a_projects_own_file_cannot_name_the_trainer(tmp_path: Path) -> None:
+    (tmp_path / "nightshift.toml").write_text("[train]\ncommand = 'touch owned'\n", encoding="utf-8")
+    learned.passed_run(sample.run_dir(tmp_path))
+    run(tmp_path, "export")
+    assert "train.command is not for a project's own file" in run(tmp_path, "train", code=2).stderr
+
+
+def test_diff_tells_where_two_runs_part_and_what_it_came_to(learned_from: Path, tmp_path: Path) -> None:
+    first, second = "20260100-000000-ab12", "20260101-000000-ab12"
+    same = run(learned_from, "diff", first, first).stdout
+    assert same == f"{first} -> {first}: the same\n"
+    learned.passed_run(sample.run_dir(tmp_path, "a"), learned.Story())
+    learned.passed_run(sample.run_dir(tmp_path, "b"), learned.Story(extra="  # another", passes=True))
+    found = json.loads(run(tmp_path, "diff", "a", "b", "--json", code=1).stdout)["differences"]
+    assert found["first difference"] == {"attempt-2/build/apple.py/candidate-1": ["one reply", "another reply"]}
+    assert list(found["files"]) == ["apple.py"]
+    assert "task" not in found
+    shown = run(tmp_path, "diff", "a", "b", "--full", code=1).stdout
+    assert "+    total = 0  # another" in shown.splitlines()
+    assert "task:" in run(learned_from, "diff", first, second, code=1).stdout
+
+
+def test_show_prompts_tells_what_was_asked_and_answered_and_nothing_else_in_full(learned_from: Path) -> None:
+    shown = run(learned_from, "show", "20260100", "--prompts", "--span", "attempt-1").stdout
+    assert "You repair one file." in shown
+    assert "rungs:" not in shown
+    assert "rungs:" in run(learned_from, "show", "20260100", "--full", "--span", "attempt-1").stdout
+
+
+def test_stats_tell_time_by_phase_and_what_repaired_what(workspace: Path, learned_from: Path) -> None:
+    figures = json.loads(run(learned_from, "stats", "20260100", "--json").stdout)
+    assert figures["phase_model_seconds"] == {"plan": 2.0, "tests": 3.0, "build": 4.0, "diagnose": 1.0}
+    assert sum(figures["phase_wall_seconds"].values()) == pytest.approx(figures["wall_seconds"], abs=0.01)
+    assert figures["chosen_origins"] == {"repair": 1, "sample": 1}
+    assert figures["repaired"] == {"tests": {"model": 1}}
+    assert figures["first_candidate_rate"] == 0.0
+    assert "repaired: tests (model 1)" in run(learned_from, "stats", "20260100").stdout
 
 
 def test_validate_accepts_good_traces_and_names_what_is_wrong(workspace: Path, tmp_path: Path) -> None:
@@ -203,10 +306,12 @@ def test_tail_shows_the_end_and_follows_a_live_run(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["show", "nothing"], "no run 'nothing'"),
-        (["export", "--format", "preference"], "not available yet"),
-        (["diff", "a", "b"], "not available yet"),
-        (["merge"], "not available yet"),
-        (["prune"], "not available yet"),
+        (["export", "--format", "chatml"], "invalid choice"),
+        (["export", "--out", "train.jsonl"], "name a folder"),
+        (["export", "--role", "cook"], "invalid choice"),
+        (["diff", "a", "b"], "no run 'a'"),
+        (["merge", "nowhere", "--out", "x"], "is no dataset"),
+        (["filter", "nowhere"], "--out"),
         (["magic"], "invalid choice"),
         ([], "COMMAND"),
     ],
@@ -229,19 +334,8 @@ def test_what_a_model_wrote_cannot_steer_the_terminal(tmp_path: Path) -> None:
         sample.ask(trace, evil, evil, evil + "\nsecond line")
         trace.record("telemetry", evil, **{evil: evil})
         sample.finish(trace, evil, evil, 1, evil)
-    environ = {**os.environ, "PYTHONUTF8": "1"}
-    for command in (
-        ["list"],
-        ["show"],
-        ["show", "--full"],
-        ["stats"],
-        ["tail"],
-        ["grep", "owned"],
-        ["validate"],
-    ):
-        done = subprocess.run(
-            [sys.executable, "trace_collector.py", "--workspace", str(tmp_path), *command],
-            cwd=ROOT, capture_output=True, timeout=60, env=environ, check=False,
-        )  # fmt: skip
-        shown = (done.stdout + done.stderr).decode()
+    shown_by = (["list"], ["show"], ["show", "--full"], ["show", "--prompts"], ["stats"], ["tail"], ["grep", "owned"])
+    for command, code in (*((command, 0) for command in shown_by), (["validate"], 1)):
+        done = run(tmp_path, *command, code=code)
+        shown = done.stdout + done.stderr
         assert not set(shown) & set("\x1b\x07\x9b\u202e"), command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -164,7 +165,7 @@ def test_a_second_run_is_told_who_works_there_and_a_dead_owner_is_replaced(folde
         assert refusal.value.exit_reason == "workspace_locked"
         other.send_signal(signal.SIGKILL)
     with open_workspace(folder, run_id="r", trees=tmp_path / "trees"):
-        assert (folder / ".nightshift" / "lock").read_text() == f"{os.getpid()}\n"
+        assert json.loads((folder / ".nightshift" / "lock").read_text())["pid"] == os.getpid()
 
 
 def test_a_failed_opening_gives_the_lock_back(folder: Path, opened: Opener) -> None:

@@ -13,7 +13,19 @@ endings.py   commits and "done"; commands.py: what a model's check may run
 watch.py     whether a command changed what judges it
 """
 
-from nightshift.policy.actions import TEST_BLAME, Action, Command, Commit, Done, Policy, Rule, Write, first_denial
+from nightshift.policy.actions import (
+    BUILT_IN,
+    TEST_BLAME,
+    Action,
+    Command,
+    Commit,
+    Denied,
+    Done,
+    Policy,
+    Rule,
+    Write,
+    first_denial,
+)
 from nightshift.policy.commands import COMMAND_RULES, deny_command
 from nightshift.policy.content import MAX_BYTES, TEXT_RULES, deny_text, unsafe_reason
 from nightshift.policy.endings import COMMIT_RULES, DONE_RULES, deny_commit, deny_done
@@ -23,6 +35,7 @@ from nightshift.policy.secrets import is_secret
 from nightshift.policy.writes import WRITE_RULES, deny_write
 
 __all__ = [
+    "BUILT_IN",
     "COMMAND_RULES",
     "COMMIT_RULES",
     "DONE_RULES",
@@ -34,6 +47,7 @@ __all__ = [
     "Action",
     "Command",
     "Commit",
+    "Denied",
     "Done",
     "Policy",
     "Rule",

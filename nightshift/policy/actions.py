@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from nightshift.domain import StepKind, Verdict
+from nightshift.errors import Refused
 
 TEST_BLAME = "test-blame"
 """The only writer that may change an accepted test."""
@@ -104,6 +105,15 @@ class Done:
     @property
     def about(self) -> str:
         return "not done"
+
+
+class Denied(Refused):
+    """A rule's reason at a door that has no other way to say it: `asked` is write, commit or delivery."""
+
+    def __init__(self, asked: str, reason: str) -> None:
+        super().__init__(f"{asked} denied: {reason}")
+        self.asked = asked
+        self.reason = reason
 
 
 A = TypeVar("A", bound=Action)

@@ -18,7 +18,7 @@ def deny_done(done: Done) -> str | None:
 
 
 def _says_what_it_is(commit: Commit) -> str | None:
-    return None if commit.message.strip() and "\0" not in commit.message else "it has no message"
+    return None if commit.message.strip() else "it has no message"
 
 
 def _holds_what_may_be_written(commit: Commit) -> str | None:
@@ -61,8 +61,14 @@ def _proof_is_the_frozen_one(done: Done) -> str | None:
 def _only_the_plan_was_made(done: Done) -> str | None:
     wanted = done.plan_paths | done.accepted.keys()
     strange = [path for path in {**done.before, **done.after} if done.before.get(path) != done.after.get(path)]
-    stray = sorted(set(strange) - wanted)
+    stray = sorted(path for path in set(strange) - wanted if not _is_implied(path, done))
     return f"{', '.join(stray[:5])} changed and no plan names it" if stray else None
+
+
+def _is_implied(path: str, done: Done) -> bool:
+    """An empty file that makes a folder of the plan a package."""
+    new = path not in done.before and done.after.get(path) == ""
+    return new and path.rpartition("/")[2] == "__init__.py"
 
 
 DONE_RULES: tuple[Rule[Done], ...] = (

@@ -52,8 +52,8 @@ def _has_sane_length(write: Write) -> str | None:
 
 
 def _is_portable(write: Write) -> str | None:
-    odd = "\\" in write.path or ":" in write.path or write.path.startswith("~")
-    return "write the path with forward slashes, without drive, ':' or ~" if odd else None
+    odd = "\\" in write.path or re.match(r"[A-Za-z]:", write.path) or write.path.startswith("~")
+    return "write the path with forward slashes, without drive or ~" if odd else None
 
 
 def _is_relative(write: Write) -> str | None:
@@ -94,7 +94,8 @@ def _scripts(word: str) -> set[str]:
 
 
 def _is_not_reserved(write: Write) -> str | None:
-    part = next((part for part in write.path.split("/") if part.casefold() in RESERVED), None)
+    # On Windows, `.git::$INDEX_ALLOCATION` is `.git` too.
+    part = next((part for part in write.path.split("/") if part.casefold().partition(":")[0] in RESERVED), None)
     return f"{part} is not the project's to write" if part else None
 
 

@@ -12,7 +12,7 @@ from nightshift.policy.protected import PROTECTED
 TAMPERED = 86
 """The exit status in place of 0."""
 
-_WATCH = '''
+_WATCH = """
 import ast, fnmatch, os, subprocess, sys
 
 NAMES, TAMPERED = sys.argv[1].split(), int(sys.argv[2])
@@ -51,7 +51,8 @@ def same(old, new):
 
 
 def is_test(path):
-    return os.path.basename(path) not in NAMES and not path.endswith(".pth")
+    name = os.path.basename(path).casefold()
+    return name not in NAMES and not name.endswith(".pth")
 
 
 place, before = os.getcwd(), judges()
@@ -64,7 +65,7 @@ if status == 0 and changed:
     sys.stderr.write("tampered: while it ran, " + ", ".join(sorted(changed)) + " changed, which judges it\\n")
     status = TAMPERED
 sys.exit(128 - status if status < 0 else status)
-'''
+"""
 
 
 def watched(command: str) -> tuple[str, ...]:

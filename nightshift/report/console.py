@@ -135,6 +135,8 @@ def _resumed(record: Record) -> Iterator[str]:
     yield "resumed: what is on record answers first"
     if record.fields.get("dropped_bytes"):
         yield f"  ! the last line was cut off and is dropped ({record.fields['dropped_bytes']} bytes)"
+    if record.fields.get("begun_by"):
+        yield f"  ! begun by version {_get(record, 'begun_by')}: what is asked otherwise now is asked anew"
 
 
 def _explored(record: Record) -> Iterator[str]:

@@ -50,6 +50,11 @@ def _learned(record: Record) -> str:
     return "no lesson" if not record.fields.get("lessons") else ""
 
 
+def _recalled(record: Record) -> str:
+    number = len(record.fields.get("ids") or ())
+    return f"recalled {counted(number, 'piece')} of earlier work" if number else "nothing recalled"
+
+
 def _policy(record: Record) -> str:
     return f"may touch {record.fields.get('path')}: {record.fields.get('reason', '')}"
 
@@ -82,6 +87,7 @@ _TELLERS: dict[str, Callable[[Record], str]] = {
     "learned": _learned,
     "policy": _policy,
     "selected": _race,
+    "recalled": _recalled,
     "server": _server,
     "splice": _splice,
     "trust": _trust,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from nightshift.dataset.streaming import Line, lines_in
 from nightshift.domain import Diagnosis, Plan, Verdict
 from nightshift.errors import NightshiftError
 from nightshift.records import (
@@ -27,6 +28,8 @@ from nightshift.report.details import detail_of
 from nightshift.report.text import one_line, printable
 
 TAIL_BYTES = 1 << 18
+_PLAIN = re.compile(r"[A-Za-z0-9 _,:;=-]+")
+"""A pattern that stands for itself, in the text and in its JSON."""
 POLL_SECONDS = 0.3
 
 
@@ -58,14 +61,42 @@ def lines_of(record: Record, *, full: bool = False) -> list[str]:
 def follow(path: Path, lines: int) -> Iterator[Record]:
     """The last records and then each new one as it is written, until the run has finished."""
     with path.open("rb") as file:
-        last = deque(_whole_records(file), maxlen=lines)
-        ended = bool(last) and last[-1].kind == "run_finished"
-        yield from last
+        file.seek(_start_of_last(file, lines))
+        ended = False
+        for record in _whole_records(file):
+            yield record
+            ended = record.kind == "run_finished"
         while not ended:
             for record in _whole_records(file):
                 yield record
                 ended = record.kind == "run_finished"
             time.sleep(POLL_SECONDS)
+
+
+def last_records(path: Path, lines: int) -> Iterator[Record]:
+    """Read from the end, however long the trace is."""
+    with path.open("rb") as file:
+        file.seek(_start_of_last(file, lines))
+        yield from _whole_records(file)
+
+
+def records_in(path: Path, *, kind: str = "", span: str = "") -> Iterator[Record]:
+    """Those of a kind whose span begins so; the others are not even decoded. Raises TraceDamaged."""
+    for line in lines_in(path):
+        if line.span.startswith(span) and kind in ("", line.kind):
+            yield _decoded(line, path)
+
+
+def matches_in(path: Path, pattern: re.Pattern[str]) -> Iterator[tuple[Record, str]]:
+    """Each record that holds a text with a match, and that place in it. Raises TraceDamaged."""
+    plain = pattern.pattern.encode() if _PLAIN.fullmatch(pattern.pattern) and not pattern.flags & re.I else b""
+    for line in lines_in(path):
+        if plain and plain not in line.raw:
+            continue
+        record = _decoded(line, path)
+        hits = (_around(text, match) for text in texts_in(record.fields) if (match := pattern.search(text)))
+        if hit := next(hits, None):
+            yield record, hit
 
 
 def texts_in(value: Any) -> Iterator[str]:
@@ -140,6 +171,33 @@ def _whole_records(file: IO[bytes]) -> Iterator[Record]:
             yield record_of(line)
         except ValueError as problem:
             raise TraceDamaged(f"{file.name}, byte {start}: {problem}") from problem
+
+
+def _start_of_last(file: IO[bytes], lines: int) -> int:
+    """Where the last so many whole lines begin; one still being written is none of them."""
+    end = at = file.seek(0, 2)
+    found = 0
+    while at > 0:
+        size = min(TAIL_BYTES, at)
+        at = file.seek(at - size)
+        block = file.read(size)
+        place = len(block)
+        while (place := block.rfind(b"\n", 0, place)) >= 0:
+            found += 1
+            if found > lines:
+                return at + place + 1
+    return 0 if lines else end
+
+
+def _decoded(line: Line, path: Path) -> Record:
+    try:
+        return line.record()
+    except ValueError as problem:
+        raise TraceDamaged(f"{path}, line {line.seq}: {problem}") from None
+
+
+def _around(text: str, match: re.Match[str]) -> str:
+    return one_line(text[max(0, match.start() - 40) : match.end() + 60])
 
 
 def _last_records(path: Path) -> list[Record]:

@@ -11,8 +11,8 @@ from nightshift.acceptance import prove_criteria
 from nightshift.domain import Criterion, ExecLimits, Plan, Recorder, Sandbox, Step, Task, Tree
 from nightshift.errors import ConfigError, ReplyRejected
 from nightshift.judge import UserTests, standing_criteria
-from nightshift.plan import degraded_plan, problems, user_criteria
-from nightshift.policy import collision
+from nightshift.plan import degraded_plan, denials, problems, user_criteria
+from nightshift.policy import BUILT_IN, Policy, collision
 from nightshift.records import as_json
 
 ASKS = 4
@@ -36,6 +36,7 @@ class Ground:
     user_tests: UserTests
     protected: frozenset[str]
     """Files that judge the result and may not be written."""
+    policy: Policy = BUILT_IN
 
 
 class PlanRefused(Exception):
@@ -107,7 +108,7 @@ def _checked(
 
 def _proved(plan: Plan, task: Task, ground: Ground, open_box: OpenBox, limits: ExecLimits) -> tuple[Plan, Sandbox]:
     collisions = [reason for step in plan.steps if (reason := collision(step.path, _others(plan, step, ground)))]
-    if found := (*problems(plan, ground.protected), *collisions):
+    if found := (*problems(plan, ground.protected), *denials(plan, ground.policy), *collisions):
         raise PlanRefused(*found)
     sandbox = open_box(plan.requires)
     plan = replace(plan, criteria=(*_trusted(task, ground, plan), *plan.criteria))

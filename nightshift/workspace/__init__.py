@@ -7,15 +7,18 @@
 
 In a repository the tree is a check-out of HEAD and the user's changes, and the result a branch; elsewhere it
 is a copy, written back when proved. Nothing is ever deleted but what the run itself made. Which of the user's
-own files may change is not decided here: that is `nightshift.policy`, asked with the plan at hand.
+own files may change is not decided here: that is `nightshift.policy`, asked with the plan at hand by whoever writes
+and once more here, at every write, commit and delivery.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -25,11 +28,13 @@ import nightshift.workspace.git as git
 import nightshift.workspace.place as place
 from nightshift.domain import Tree
 from nightshift.errors import ConfigError, Refused, Tampered
-from nightshift.policy import Write, deny_write
+from nightshift.policy import BUILT_IN, Commit, Denied, Policy, Write, deny_commit, deny_write, is_secret
+from nightshift.source.credentials import planted
 from nightshift.workspace.branch import Branch
-from nightshift.workspace.deliver import Change, DeliveredFile, Delivery, write_back
+from nightshift.workspace.deliver import Change, DeliveredFile, Delivery, journal_of, recover, write_back
 from nightshift.workspace.git import GitState, Repository
 from nightshift.workspace.ledger import Ledger
+from nightshift.workspace.lock import Lock
 from nightshift.workspace.place import fresh_folder, is_checkout, slug
 from nightshift.workspace.start import Start, begin, read_start, root_in
 
@@ -55,6 +60,7 @@ def open_workspace(
     carry: Sequence[str] = (),
     base: Literal["snapshot", "HEAD"] = "snapshot",
     branch: str = "",
+    policy: Policy = BUILT_IN,
     reopen: bool = False,
 ) -> Workspace:
     """Locks the folder, making it when only itself is missing, and prepares the isolated tree below `trees`.
@@ -67,17 +73,19 @@ def open_workspace(
     path, trees = place.prepared(path), trees.resolve()
     if trees.is_relative_to(path):
         raise ConfigError(f"{trees} lies inside the workspace {path}: set XDG_STATE_HOME to another folder.")
-    own = place.own_folder(path)
+    own, journal = place.own_folder(path), journal_of(trees, path)
     with ExitStack() as undo:
-        lock = place.Lock(own)
+        lock = Lock(own, run_id)
         undo.callback(lock.release)
+        ended = recover(path, staging=own / "staging", journal=journal)
         repository = git.find_repository(path) if git.has_git() else None
         room = trees / run_id
         start = read_start(room, reopen)
         if start is None:
             named = branch or f"nightshift/{place.slug(slug)}-{run_id}"
             start = begin(path, room, repository, run_id, named, tuple(carry), base, in_place)
-        workspace = Workspace(path, room, start, repository, lock)
+        noted = replace(start, notes=(*start.notes, ended)) if ended else start
+        workspace = Workspace(path, room, noted, repository, lock, policy, journal)
         if reopen:
             workspace.reset()
         undo.pop_all()
@@ -87,7 +95,16 @@ def open_workspace(
 class Workspace:
     """A locked workspace and the run's own tree; `close` gives back the lock and leaves the tree."""
 
-    def __init__(self, path: Path, room: Path, start: Start, repository: Repository | None, lock: place.Lock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        room: Path,
+        start: Start,
+        repository: Repository | None,
+        lock: Lock,
+        policy: Policy,
+        journal: Path,
+    ) -> None:
         self.path = path
         """The user's folder."""
         self.runs = path / place.OWN / "runs"
@@ -109,6 +126,8 @@ class Workspace:
                 raise Refused(f"{path} was a git repository when the run began and git no longer finds one there.")
             self._branch = Branch(repository, start.branch, room / "index", start.base)
         self._lock = lock
+        self._policy = policy
+        self._journal = journal
 
     def __enter__(self) -> Self:
         return self
@@ -132,17 +151,24 @@ class Workspace:
         """Every file as `base`, and as texts those that a model may be shown."""
         return Tree(files.texts(self.root), self.root)
 
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The values in the user's files of keys and credentials, none of which may be shown or written elsewhere."""
+        found = [files.read_bytes(self.path, path, links=files.ANY_LINKS) for path in self._secret_files()]
+        return frozenset().union(*(planted(content.decode("utf-8", "replace")) for content in found if content))
+
     def git_state(self) -> GitState:
         return git.state(self._repository) if self._repository else git.NO_REPOSITORY
 
     def write(self, path: str, text: str, *, by: str = "builder") -> None:
-        """Puts a text into the run's tree in one step.
+        """Puts a text into the run's tree in one step. Whether the plan names the file is known elsewhere.
 
-        Raises Refused for a path that leaves it and, in place, for a file that is no longer as the run knows it.
+        Raises Denied for what the policy denies; in place Refused, for a file that is no longer as the run knows it.
         """
-        denied = deny_write(Write(path, text, plan_paths=frozenset({path}), by=by))
-        if denied:
-            raise Refused(f"not written: {denied}")
+        previous = files.read_text(self.root, path) or ""
+        named, own = frozenset({path}), self.secrets
+        if reason := deny_write(Write(path, text, named, by=by, previous=previous, policy=self._policy, secrets=own)):
+            raise Denied("write", reason)
         content = text.encode()
         if self.mode == "in-place":
             self._keep(self._mine, path, content)
@@ -173,7 +199,9 @@ class Workspace:
         if self._branch is None:
             return None
         written = sorted(path for path in set(paths) if path in self._written)
-        return self._branch.commit([(path, self._content(path)) for path in written], message)
+        contents = {path: self._content(path) for path in written}
+        self._ask("commit", {path: (self._original(path), content) for path, content in contents.items()}, message)
+        return self._branch.commit(list(contents.items()), message)
 
     def deliver(self, merge: bool = False) -> Delivery:
         """The branch is left for review, and merged when asked and possible; a copy is written back.
@@ -183,15 +211,25 @@ class Workspace:
         if self.mode == "in-place":
             self._refuse_strange(self._written.paths())
         changes = list(self._changes())
+        self._ask("delivery", {change.path: (change.before, change.after) for change in changes}, "Delivery")
         delivered = tuple(change.delivered() for change in changes)
         if self._branch:
             return self._hand_over(self._branch, delivered, merge)
         if self.mode == "copy":
-            write_back(changes, self.path, staging=self.path / place.OWN / "staging", kept=self.root)
+            staging = self.path / place.OWN / "staging"
+            write_back(changes, self.path, staging=staging, kept=self.root, journal=self._journal)
         return Delivery(delivered)
 
     def close(self) -> None:
         self._lock.release()
+
+    def _ask(self, asked: str, contents: Mapping[str, tuple[bytes | None, bytes | None]], message: str) -> None:
+        if contents and (reason := deny_commit(Commit(contents, message, self._policy, self.secrets))):
+            raise Denied(asked, reason)
+
+    def _secret_files(self) -> Iterator[str]:
+        """Also those that git ignores: it is there that they are."""
+        return (path for path in files.listing(self.path) if is_secret(path))
 
     def _hand_over(self, branch: Branch, delivered: tuple[DeliveredFile, ...], merge: bool) -> Delivery:
         self.commit_step(self._written.paths(), "Remaining files of the run")

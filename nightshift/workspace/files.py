@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 import uuid
@@ -30,6 +31,8 @@ SKIPPED = frozenset({
     ".git", ".hg", ".svn", ".nightshift", ".venv", "venv", "node_modules", "__pycache__", ".pytest_cache",
     ".mypy_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox", ".eggs",
 })  # fmt: skip
+STAGED = re.compile(r"[0-9a-f]{32}")
+"""The name of a file that waits to be renamed into place."""
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 

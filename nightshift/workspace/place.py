@@ -1,14 +1,12 @@
-"""Where a run may work: the folders that are refused, the lock, and `.nightshift`, which ignores itself."""
+"""Where a run may work: the folders that are refused, and `.nightshift`, which ignores itself."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import stat
 from pathlib import Path
 
-from nightshift.errors import ConfigError, Refused, WorkspaceLocked
+from nightshift.errors import ConfigError, Refused
 from nightshift.workspace.files import explained
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -80,30 +78,3 @@ def own_folder(workspace: Path) -> Path:
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write("*\n")
     return folder
-
-
-class Lock:
-    """One run in a workspace at a time. The kernel drops the lock of a process that died, however it died."""
-
-    def __init__(self, folder: Path) -> None:
-        file = folder / "lock"
-        with explained(file):
-            self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
-        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-            self.release()
-            raise Refused(f"{file} is not a regular file: remove it.")
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            owner = os.pread(self._descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
-            self.release()
-            raise WorkspaceLocked(
-                f"{folder.parent} is in use by another run (process {owner}): wait for it or work elsewhere."
-            ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
-
-    def release(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1

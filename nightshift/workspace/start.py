@@ -30,6 +30,8 @@ class Start:
     notes: tuple[str, ...]
     marks: tuple[tuple[str, str | None], ...] = ()
     """In place: path and mark (see `files.mark`) of every file."""
+    workspace: str = ""
+    """The user's folder."""
 
 
 def begin(
@@ -55,6 +57,7 @@ def begin(
         start = _begin_branch(path, room, repository, run_id, branch, carried, base)
     else:
         start = _begin_copy(path, room, carried)
+    start = replace(start, workspace=str(path))
     _write_start(room, start)
     return start
 

@@ -1,0 +1,42 @@
+"""The records of a run without their bulk, so that figures of a trace of any size fit into memory.
+
+What is left out are prompts, replies, outputs and texts of candidates; digests stand for the texts, so that they can
+still be told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from nightshift.dataset.streaming import Line, digest_of, lines_in
+from nightshift.records import Record, TraceDamaged
+
+_HEAD_ONLY = frozenset({"executed", "explored", "policy", "server", "learned", "kept"})
+_BULK = frozenset({"messages", "text", "reasoning", "schema", "sampling", "fixed_sampling", "outcomes"})
+
+
+def outline(path: Path) -> Iterator[Record]:
+    """Raises TraceDamaged."""
+    for line in lines_in(path):
+        try:
+            yield _of_line(line)
+        except ValueError as problem:
+            raise TraceDamaged(f"{path}, line {line.seq}: {problem}") from None
+
+
+def outlined(record: Record) -> Record:
+    """One record without its bulk."""
+    fields = {name: value for name, value in record.fields.items() if name not in _BULK}
+    if record.kind == "call":
+        fields["said"] = digest_of(str(record.fields.get("text"))).hex()
+    if isinstance(candidate := fields.get("candidate"), dict):
+        digest = digest_of(str(candidate.get("text"))).hex()
+        fields["candidate"] = {**{k: v for k, v in candidate.items() if k != "text"}, "digest": digest}
+    return Record(record.seq, record.time, record.run, record.kind, record.span, fields)
+
+
+def _of_line(line: Line) -> Record:
+    if line.kind in _HEAD_ONLY:
+        return Record(line.seq, line.time, "", line.kind, line.span, {})
+    return outlined(line.record())

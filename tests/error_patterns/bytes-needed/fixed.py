@@ -1,0 +1,1 @@
+print(b"abc".replace("a".encode("utf-8"), b"b"))

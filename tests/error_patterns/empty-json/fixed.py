@@ -1,0 +1,4 @@
+import json
+
+text = ""
+print(json.loads(text) if text.strip() else [])

@@ -1,0 +1,7 @@
+from dataclasses import dataclass
+
+
+@dataclass
+class Task:
+    name: str
+    done: bool = False

@@ -1,0 +1,3 @@
+import re
+
+print(re.match("a", "b").group())

@@ -1,0 +1,4 @@
+import re
+
+match = re.match("a", "b")
+print(match.group() if match else "")

@@ -1,0 +1,2 @@
+stack = []
+print(stack.pop() if stack else None)

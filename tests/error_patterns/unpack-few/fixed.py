@@ -1,0 +1,2 @@
+key, _, value = "name".partition("=")
+print(key, value)
