@@ -355,7 +355,7 @@ _COMMANDS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, tuple[Argu
         (("datasets",), {"nargs": 1, "type": Path, "metavar": "DATASET"}), _OUT, *_WANTED,
     )),
     ("train", training.train, "run `[train] command` on data that every gate lets pass", (
-        (("dataset",), {"nargs": "?", "type": Path, "metavar": "DATASET", "help": "default: .nightshift/export/FORMAT"}),
+        (("dataset",), {"nargs": "?", "type": Path, "metavar": "DATA", "help": "default: .nightshift/export/FORMAT"}),
         (("--config",), {"type": Path, "metavar": "FILE", "help": "a configuration file"}),
         _FORMAT, _LENGTH,
     )),
