@@ -258,3 +258,10 @@ def test_init_and_its_privileges_are_out_of_reach(box: Sandbox) -> None:
 def test_an_interpreter_that_is_not_there_is_no_sandbox() -> None:
     with pytest.raises(SandboxUnavailable, match=r"no-such-python.*--unsafe-no-sandbox"):
         open_sandbox(Environment("/usr/bin/no-such-python"))
+
+
+def test_an_environment_behind_a_linked_folder_is_found(tmp_path: Path) -> None:
+    linked = tmp_path / ".venv"
+    linked.symlink_to(Path(sys.executable).parent.parent)
+    with closing(open_sandbox(Environment(str(linked / "bin" / Path(sys.executable).name)), warm=False)) as box:
+        assert box.run(Tree({}), ("python3", "-c", "import pytest")).ok

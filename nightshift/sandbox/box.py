@@ -60,12 +60,19 @@ def open_sandbox(
 
 
 def make_box(environment: Environment, tier: Tier, scratch: Path | None, parallel: int, *, warm: bool = True) -> Box:
+    environment = replace(environment, python=_in_its_real_folder(environment.python))
     place = scratch or Path(tempfile.gettempdir())
     texts = place_for_texts() if scratch is None and tier.layered else None
     try:
         return Box(environment, tier, place, parallel, warm=warm, texts=texts)
     except OSError as error:
         raise SandboxUnavailable(cannot_work(place, error)) from error
+
+
+def _in_its_real_folder(python: str) -> str:
+    """A linked `.venv` is followed; the interpreter's own name is not, for that is what makes it the `.venv`'s."""
+    folder, name = os.path.split(python)
+    return os.path.join(os.path.realpath(folder), name) if folder else python
 
 
 class Box:
