@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test fast check format benchmark-quick benchmark-serving benchmark-judge benchmark-selection night \
+.PHONY: help setup demo test fast check format benchmark-quick benchmark-serving benchmark-judge benchmark-recall benchmark-selection night \
 	tape clean
 
 help: ## show this list
@@ -44,6 +44,9 @@ benchmark-serving: setup ## measure client, pool and prompt cache at a real llam
 
 benchmark-judge: setup ## measure sandbox, warm cells and oracle
 	$(BIN)/python benchmark.py --suite judge
+
+benchmark-recall: setup ## how well and how fast earlier work is recalled
+	$(BIN)/python benchmark.py --suite recall
 
 benchmark-selection: setup ## which method chooses best, on a simulated weak model
 	$(BIN)/python benchmark.py --suite selection

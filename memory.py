@@ -81,7 +81,9 @@ class Memory:
 
         def read(db: sqlite3.Connection) -> Recalled:
             found = [entry for kind in ("lesson", "snippet", "doc") for entry in self._about(db, kind, words)]
-            return choose(asked, tables.known(db, seen), [entry for entry in found if not entry.retired], limit)
+            return choose(
+                asked, tables.known(db, seen, asked.project), [entry for entry in found if not entry.retired], limit
+            )
 
         return self._do(read)
 

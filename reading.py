@@ -18,6 +18,7 @@ from nightshift.report.compare import delivered_lines, difference_lines, differe
 from nightshift.report.outline import outline, outlined
 from nightshift.report.reading import (
     follow,
+    is_suspect,
     last_records,
     lines_of,
     matches_in,
@@ -70,14 +71,17 @@ def validate(options: argparse.Namespace) -> int:
         _tell_problems(head, found.problems, {"dataset": options.run, **found.stats}, options)
         return 2 if found.problems else 0
     path = _trace_path(options)
-    records: list[Record] = []
+    suspect: list[Record] = []
+    number = 0
     try:
-        records.extend(map(outlined, stream_trace(path)))
-        problems = problems_of(records)
+        for number, record in enumerate(stream_trace(path), 1):
+            if not suspect or is_suspect(record, suspect[0].run):
+                suspect.append(outlined(record))
+        problems = problems_of(suspect)
     except TraceDamaged as damage:
         problems = [str(damage)]
-    told = {"trace": str(path), "records": len(records)}
-    _tell_problems(f"{path}: {counted(len(records), 'record')}", problems, told, options)
+    told = {"trace": str(path), "records": number}
+    _tell_problems(f"{path}: {counted(number, 'record')}", problems, told, options)
     return 1 if problems else 0
 
 

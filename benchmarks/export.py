@@ -43,6 +43,8 @@ QUICK = Scale(20)
 @dataclass(frozen=True, slots=True)
 class Cost:
     seconds: float
+    cpu: float
+    """Seconds of processor time, which other work on the machine hardly changes."""
     megabytes: float
     """Resident memory of the process, at most."""
     output: bytes
@@ -65,7 +67,14 @@ def measure(scale: Scale, say: Callable[[str], None]) -> list[Figure]:
         _export(large, "messages", size, told)
         for name, arguments in _READING.items():
             cost = run(large, *arguments)
-            told(Figure(f"{name} of one trace", cost.seconds, "s", how=f"{size:.0f} MB"))
+            told(
+                Figure(
+                    f"{name} of one trace",
+                    cost.cpu,
+                    "s",
+                    how=f"{size:.0f} MB, processor time; wall {cost.seconds:.1f} s",
+                )
+            )
             told(Figure(f"memory of {name}", cost.megabytes, "MB", at_most=MOST_MEMORY))
     return figures
 
@@ -85,7 +94,8 @@ def _export(workspace: Path, form: str, size: float, told: Callable[[Figure], No
     cost = run(workspace, "export", "--format", form, "--max-share", "1", "--json")
     examples = json.loads(cost.output)["examples"]
     what = f"{form} from {'one trace' if workspace.name == 'large' else 'many traces'}"
-    told(Figure(f"export {what}", size / cost.seconds, "MB/s", how=f"{size:.0f} MB, {examples} examples"))
+    how = f"{size:.0f} MB, {examples} examples; {cost.cpu:.1f} s of processor time, wall {cost.seconds:.1f} s"
+    told(Figure(f"export {what}", size / cost.cpu, "MB/s", how=how))
     told(Figure(f"memory of export {what}", cost.megabytes, "MB", at_most=MOST_MEMORY))
 
 
@@ -101,7 +111,8 @@ def run(workspace: Path, *arguments: str) -> Cost:
     if os.waitstatus_to_exitcode(status) not in (0, 1):
         raise RuntimeError(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
     unit = 1e6 if sys.platform == "darwin" else 1e3
-    return Cost(time.monotonic() - started, used.ru_maxrss / unit, output.read_bytes())
+    cpu = used.ru_utime + used.ru_stime
+    return Cost(time.monotonic() - started, cpu, used.ru_maxrss / unit, output.read_bytes())
 
 
 def write_runs(workspace: Path, scale: Scale) -> int:

@@ -30,7 +30,7 @@ class Switches:
     """Candidates that no test tells apart are told apart by inputs made for it."""
     trust: bool = True
     """Tests are tried on mutants and run again, and doubted ones are rewritten before the source is."""
-    voting: bool = True
-    """What execution cannot decide is put to the voter role."""
+    voting: bool = False
+    """What execution cannot decide is put to the voter role. Off: in the laboratory it never changed a choice."""
     review: bool = True
     """Another model than the builder's looks for a check that the result fails."""

@@ -21,6 +21,9 @@ repairs = 1
 widened = 4
 [roles]
 reviewer = "critic:7b"
+
+[switches]
+voting = true
 """
 MODELS = ("coder:7b", "critic:7b")
 
@@ -42,13 +45,26 @@ def diagonal(a: float, b: float) -> float:
 def double(a: float, b: float) -> tuple[float, float]:
     return 2 * a, 2 * b
 """
-_DOUBLE = ("return 2 * a, 2 * b", "return a, b")
-WITHOUT_IMPORT = RIGHT.replace("import math\n\n\n", "").replace(*_DOUBLE).replace("return a * b", "return a + b")
+
+
+def _with_factor(factor: int) -> str:
+    """`double` depends on a constant, which no splice carries over."""
+    top = f"import math\n\nFACTOR = {factor}\n"
+    return RIGHT.replace("import math\n", top).replace("return 2 * a, 2 * b", "return FACTOR * a, FACTOR * b")
+
+
+WRONG_DOUBLE = _with_factor(1)
+WITHOUT_IMPORT = WRONG_DOUBLE.replace("import math\n\n", "").replace("return a * b", "return a + b")
 """Lacks an import, which is mended, and computes area and double wrongly."""
-WRONG_PERIMETER = RIGHT.replace(*_DOUBLE).replace("return 2 * (a + b)", "return a + b")
+WRONG_PERIMETER = WRONG_DOUBLE.replace("return 2 * (a + b)", "return a + b")
 """Its area goes into the first one's place."""
-WRONG_DIAGONAL = RIGHT.replace(*_DOUBLE).replace("math.sqrt(", "math.fabs(")
-WRONG_DOUBLE = RIGHT.replace(*_DOUBLE)
+RIGHT_DOUBLE = (
+    _with_factor(2)
+    .replace("return a * b", "return a - b")
+    .replace("return 2 * (a + b)", "return a")
+    .replace("math.sqrt(", "math.fabs(")
+)
+"""All else is wrong; that it passes the test of double makes a repair towards it worth asking for."""
 
 TESTS = """from shapes import area, diagonal, double, perimeter
 
@@ -120,7 +136,7 @@ def _builder(prompt: str) -> str:
     if "MARKER-ADVICE" in prompt:
         return fence(WRONG_DOUBLE + "\n\nTRIED = True\n")
     approach = prompt.partition("# Approach")[2]
-    return fence(WITHOUT_IMPORT if not approach else WRONG_PERIMETER if "edge cases" in approach else WRONG_DIAGONAL)
+    return fence(WITHOUT_IMPORT if not approach else WRONG_PERIMETER if "edge cases" in approach else RIGHT_DOUBLE)
 
 
 def settings(folder: Path) -> tuple[str, ...]:

@@ -43,6 +43,8 @@ class Story:
     final: str = "candidate-1"
     """Which candidate of the second attempt is chosen; `fix` and `splice` are made without a model."""
     demo: bool = False
+    flaky: bool = False
+    """The test of the second sample passed in the end, and not always."""
     passes: bool = True
 
     @property
@@ -147,11 +149,15 @@ def select(trace: Trace, span: str, path: str, chosen: str, considered: list[str
     trace.record("selected", span, path=path, chosen=chosen, considered=considered, **told)
 
 
-def judge(trace: Trace, story: Story, number: int, passed: bool) -> None:
+def judge(trace: Trace, story: Story, number: int, passed: bool, *, tests: bool | None = None) -> None:
+    """`tests` says whether the tests pass, where that is not what the verdict says."""
     criterion = Criterion("c1", "adds up", ScriptCheck("import this"))
     outcomes = ["test_c1_a", "test_c1_b"]
     results = tuple(
-        TestResult(f"{story.tests}::{name}_{story.word}", "passed" if passed else "failed") for name in outcomes
+        TestResult(
+            f"{story.tests}::{name}_{story.word}", "passed" if (passed if tests is None else tests) else "failed"
+        )
+        for name in outcomes
     )
     verdict = Verdict((CriterionResult(criterion, passed, "oracle", "e"),), TestReport(results, len(results)))
     trace.record("verdict", f"attempt-{number}/judge", attempt=number, passed=passed, proof="self", verdict=verdict)
@@ -190,6 +196,9 @@ def _tests(trace: Trace, story: Story) -> None:
         code = story.test_code(number, -1 if number == 3 else 66)
         call(trace, "tester", span, story.tester_prompt(), fenced(code))
     wrong = f"{story.tests}::test_c1_c_{story.word}"
+    if story.flaky:
+        node = f"{story.tests}::test_c1_b_{story.word}"
+        trace.record("guard", "attempt-1/trust", rule="flaky-test", action=node, reason="two answers")
     trace.record("guard", "tests", rule="quarantine", action=wrong, reason="most other samples expect another value")
 
 

@@ -105,6 +105,11 @@ def test_a_claim_of_success_without_a_passing_verdict_is_not_believed(tmp_path: 
     assert exported(tmp_path, tmp_path / "r")[1] == []
 
 
+def test_a_sample_with_a_test_in_doubt_is_not_learned_though_that_passed_in_the_end(tmp_path: Path) -> None:
+    learned.passed_run(tmp_path / "r", Story(flaky=True))
+    assert [span for span in spans(exported(tmp_path, tmp_path / "r")[2]) if span.startswith("tests/")] == [WHOLE[1]]
+
+
 @pytest.mark.parametrize("final", ["fix", "splice"])
 def test_a_file_made_without_a_model_is_nobodys_answer(tmp_path: Path, final: str) -> None:
     learned.passed_run(tmp_path / "r", Story(final=final))
@@ -142,8 +147,8 @@ def built(span: str, note: str, label: str = "candidate-1", **fields: Any) -> An
     return step
 
 
-def verdict(number: int, passed: bool) -> Any:
-    return lambda trace, story: learned.judge(trace, story, number, passed)
+def verdict(number: int, passed: bool, tests: bool | None = None) -> Any:
+    return lambda trace, story: learned.judge(trace, story, number, passed, tests=tests)
 
 
 def reviewed(number: int, action: str) -> Any:
@@ -173,7 +178,16 @@ REVIEW = "attempt-1/review-1/build/apple.py"
             [f"{REVIEW}/candidate-1"],
         ),
         (
+            [built(ONE, ""), verdict(1, True), built(REVIEW, " # b"), reviewed(1, "holds; what was made did not pass"),
+             reviewed(2, "was upheld and is met"), verdict(1, True)],
+            [f"{ONE}/candidate-1"],
+        ),
+        (
             [built(ONE, ""), verdict(1, True), built(TWO, " # worse"), verdict(2, False)],
+            [f"{ONE}/candidate-1"],
+        ),
+        (
+            [built(ONE, ""), verdict(1, False, True), built(TWO, " # worse"), verdict(2, False), verdict(3, True)],
             [f"{ONE}/candidate-1"],
         ),
     ],

@@ -112,6 +112,7 @@ def asked(server: ScriptedServer) -> set[str]:
     return {json.dumps([request["messages"], request["options"]]) for request in server.requests}
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_as_if_it_never_was(tmp_path: Path, server: ScriptedServer) -> None:
     """A sample of the points below: kills while planning, in a race, on trial, in the diagnosis and in the new plan."""
     life = Life(tmp_path, server)

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,15 @@ def test_a_known_error_is_recalled_by_its_evidence_whatever_the_task_is(memory: 
     found = memory.recall(Question("Play chess", evidence=evidence)).lessons
     assert [(lesson.kind, lesson.run) for lesson in found] == [("error", "known patterns"), ("error", "run-7")]
     assert not memory.recall(Question("Play chess", evidence="assert 1 == 2")).ids
+
+
+def test_what_mended_an_error_in_one_project_is_shown_in_another_once_it_has_helped_again(memory: Memory) -> None:
+    question = Question("Play chess", "here", "KeyError: 'x'")
+    (fix,) = memory.learn([Lesson("KeyError: …", "Use get with a default.", kind="error", project="there")], "r")
+    assert memory.recall(replace(question, project="there")).ids == (fix.id,)
+    assert not memory.recall(question).ids
+    memory.credit("later", {fix.id: 1})
+    assert memory.recall(question).ids == (fix.id,)
 
 
 def test_code_of_the_same_project_comes_first(memory: Memory) -> None:

@@ -28,6 +28,7 @@ def test_each_role_is_shown_what_is_known_and_it_is_credited_and_new_lessons_are
     with Memory(path) as memory:
         (lesson,) = memory.learn([Lesson("calculator subtract multiply divide divisor", ADVICE)], "run-of-old")
         (error,) = memory.learn([Lesson("TypeError: no such thing", FIX, kind="error")], "run-of-old")
+        memory.credit("run-of-old", {error.id: 1})
     scenario = Scenario(
         {
             "builder": lambda prompt: fence(RIGHT if "MARKER-ADVICE" in prompt else RAISES),
@@ -46,7 +47,7 @@ def test_each_role_is_shown_what_is_known_and_it_is_credited_and_new_lessons_are
     with Memory(path) as memory:
         known = {entry.advice: entry for entry in memory.lessons("lesson", "error")}
     assert (known[ADVICE].id, known[ADVICE].uses, known[ADVICE].helped) == (lesson.id, 1, 1)
-    assert (known[FIX].id, known[FIX].helped) == (error.id, 1)
+    assert (known[FIX].id, known[FIX].helped) == (error.id, 2)
     assert known[LESSON["advice"]].proved
     assert done.kinds("learned")[0]["lessons"]
 

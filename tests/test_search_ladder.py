@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,7 +96,8 @@ class Notes:
 
     def recall(self, kind: str, span: str, key: str) -> Mapping[str, Any] | None:
         found = (r for r in self.earlier if (r["kind"], r["span"], r.get("key")) == (kind, span, key))
-        return next(found, None)
+        fields = next(found, None)
+        return fields and {name: value for name, value in fields.items() if name not in ("kind", "span")}
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [record for record in self.told if record["kind"] == kind]
@@ -187,12 +189,20 @@ def test_different_texts_that_behave_alike_are_not_asked_for_once_more(sandbox: 
 
 
 def test_two_moves_without_a_better_score_change_the_approach(sandbox: Sandbox) -> None:
-    bad = f"{BAD_TOTAL}\n\n{BAD_LABEL}"
-    other = bad.replace("max(prices)", "prices[0]")
-    writer = Writer(candidate_1=bad, candidate_2=other, repair_1=bad, repair_2=RIGHT, candidate_4=RIGHT)
-    found, notes = built(writer, sandbox)
+    first, other = f"{GOOD_TOTAL}\n\n{BAD_LABEL}", f"{BAD_TOTAL}\n\n{GOOD_LABEL}"
+    writer = Writer(candidate_1=first, candidate_2=other, repair_1=first, repair_2=RIGHT, candidate_4=RIGHT)
+    found, notes = built(writer, sandbox, effort=replace(EFFORT, splice=False))
     assert "the approach has to change" in skipped(notes)["repair-2"]
     assert found.chosen.candidate.label == "candidate-4"
+
+
+def test_no_repair_is_asked_for_towards_tests_that_no_candidate_passes(sandbox: Sandbox) -> None:
+    never = TESTS + "\n\ndef test_never():\n    assert label('x') == 'no candidate says so'\n"
+    twin = RIGHT.replace("name.title()", "name.capitalize()")
+    writer = Writer(candidate_1=RIGHT, candidate_2=twin, repair_1=RIGHT)
+    _, notes = built(writer, sandbox, tests=never, effort=Effort(2, (0.0,), 2, 1))
+    assert "no candidate passes any of the tests that fail" in skipped(notes)["repair-1"]
+    assert "repair-1" not in writer.asked
 
 
 def test_candidates_that_no_test_tells_apart_are_told_apart_by_what_they_do(sandbox: Sandbox) -> None:

@@ -103,7 +103,7 @@ Gate = Callable[[Proposal, Ground], str]
 _ALWAYS: Sequence[Gate] = (_holds_secret, _holds_path)
 _GATES: dict[str, Sequence[Gate]] = {
     "lesson": (*_ALWAYS, _no_evidence, _says_little, _one_task_only),
-    "error": (*_ALWAYS, _one_task_only),
+    "error": (*_ALWAYS, _says_little, _one_task_only),
     "snippet": _ALWAYS,
     "doc": (_holds_secret,),
 }

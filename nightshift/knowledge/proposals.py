@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nightshift.errors import ReplyRejected
@@ -69,13 +69,13 @@ def proposals(records: Sequence[Record], project: str = "") -> tuple[Proposal, .
     found = (code for path, text in delivered_sources(records).items() for code in snippets(path, text, run=run))
     return (
         *lessons[:MAX_LESSONS],
-        *_errors(told, run),
+        *(Proposal(_placed(error, project)) for error in _errors(told, run)),
         *(Proposal(_placed(code, project)) for code in list(found)[:MAX_SNIPPETS]),
     )
 
 
-def _placed(code: Lesson, project: str) -> Lesson:
-    return Lesson(code.trigger, code.advice, code.run, code.kind, project)
+def _placed(entry: Lesson, project: str) -> Lesson:
+    return replace(entry, project=project)
 
 
 def _by_librarian(records: Sequence[Record], told: Sequence[Story], run: str) -> Iterator[Proposal]:
@@ -99,13 +99,13 @@ def _by_analyst(told: Sequence[Story], task: str, run: str) -> Iterator[Proposal
             yield Proposal(Lesson(" ".join(dict.fromkeys(words)), story.advice, run, proved=story.turned))
 
 
-def _errors(told: Sequence[Story], run: str) -> Iterator[Proposal]:
+def _errors(told: Sequence[Story], run: str) -> Iterator[Lesson]:
     """The one error that was seen, and what was proved to mend it."""
     for story in told:
         seen = signatures(story.evidence)
         fix = story.advice or (f"This change mended it:\n{story.change}" if story.change else "")
         if story.turned and fix and len(seen) == 1:
-            yield Proposal(Lesson(seen[0], fix, run, "error"))
+            yield Lesson(seen[0], fix, run, "error")
 
 
 def _exceptions(evidence: str) -> list[str]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from nightshift.knowledge.entries import KINDS, MAX_TEXT, MAX_TRIGGER, Kind, Lesson
-from nightshift.knowledge.seeds import seeds
+from nightshift.knowledge.seeds import SOURCE, seeds
 from nightshift.knowledge.words import words_of
 
 MAX_READ = 2000
@@ -43,10 +43,14 @@ def select(db: Database, rest: str, *arguments: object) -> list[Lesson]:
     ]
 
 
-def known(db: Database, seen: Sequence[str]) -> list[Lesson]:
-    """The best fix known for each of these errors, in their order."""
+def known(db: Database, seen: Sequence[str], project: str) -> list[Lesson]:
+    """The best fix known for each of these errors, in their order.
+
+    One error has many causes: what mended it in one project is shown in others once it has helped again.
+    """
     found = select(db, f"WHERE kind = 'error' AND proved AND trigger IN ({marks(seen)})", *seen)
-    best = {e.trigger: e for e in sorted(found, key=lambda e: (e.score, -e.id)) if not e.retired}
+    fitting = [e for e in found if not e.retired and (e.run == SOURCE or e.project == project or e.helped)]
+    best = {e.trigger: e for e in sorted(fitting, key=lambda e: (e.score, -e.id))}
     return [best[signature] for signature in seen if signature in best]
 
 

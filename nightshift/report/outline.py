@@ -6,13 +6,17 @@ still be told apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from sys import intern
+from typing import Any
 
 from nightshift.dataset.streaming import Line, digest_of, lines_in
 from nightshift.records import Record, TraceDamaged
 
 _HEAD_ONLY = frozenset({"executed", "explored", "policy", "server", "learned", "kept"})
+_NOTHING: Mapping[str, Any] = {}
 _BULK = frozenset({"messages", "text", "reasoning", "schema", "sampling", "fixed_sampling", "outcomes"})
 
 
@@ -27,16 +31,26 @@ def outline(path: Path) -> Iterator[Record]:
 
 def outlined(record: Record) -> Record:
     """One record without its bulk."""
-    fields = {name: value for name, value in record.fields.items() if name not in _BULK}
+    if record.kind in _HEAD_ONLY:
+        return Record(record.seq, record.time, record.run, record.kind, intern(record.span), _NOTHING)
+    # The names of the fields are the same in every record and stand in memory once.
+    fields = {intern(name): value for name, value in record.fields.items() if name not in _BULK}
     if record.kind == "call":
         fields["said"] = digest_of(str(record.fields.get("text"))).hex()
     if isinstance(candidate := fields.get("candidate"), dict):
         digest = digest_of(str(candidate.get("text"))).hex()
         fields["candidate"] = {**{k: v for k, v in candidate.items() if k != "text"}, "digest": digest}
-    return Record(record.seq, record.time, record.run, record.kind, record.span, fields)
+    if isinstance(rungs := fields.get("rungs"), list):
+        fields["rungs"] = [_rung(str(rung.get("name")), bool(rung.get("passed"))) for rung in rungs]
+    return Record(record.seq, record.time, intern(record.run), intern(record.kind), record.span, fields)
+
+
+@cache
+def _rung(name: str, passed: bool) -> Mapping[str, Any]:
+    return {"name": name, "passed": passed}
 
 
 def _of_line(line: Line) -> Record:
     if line.kind in _HEAD_ONLY:
-        return Record(line.seq, line.time, "", line.kind, line.span, {})
+        return Record(line.seq, line.time, "", intern(line.kind), intern(line.span), _NOTHING)
     return outlined(line.record())

@@ -117,6 +117,11 @@ def problems_of(records: Sequence[Record]) -> list[str]:
     return [problem for rule in _RULES for problem in rule(records)]
 
 
+def is_suspect(record: Record, run: str) -> bool:
+    """`problems_of` may find something in it; the first record of a trace always is one to look at."""
+    return record.kind in _JUDGED or record.kind not in KINDS or record.run != run
+
+
 def _first(records: Sequence[Record]) -> Iterator[str]:
     if not records or records[0].kind != "run_started":
         yield "the first record is not run_started"
@@ -154,6 +159,7 @@ def _honest(records: Sequence[Record]) -> Iterator[str]:
 _RULES: tuple[Callable[[Sequence[Record]], Iterator[str]], ...] = (
     _first, _same_run, _known_kinds, _values, _honest,
 )  # fmt: skip
+_JUDGED = frozenset({"run_started", "planned", "verdict", "diagnosis", "resumed", "run_finished", "selected"})
 _VALUES: dict[str, tuple[str, type]] = {
     "planned": ("plan", Plan), "verdict": ("verdict", Verdict), "diagnosis": ("diagnosis", Diagnosis),
 }  # fmt: skip

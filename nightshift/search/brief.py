@@ -50,7 +50,7 @@ class Effort:
     """Functions of several candidates are put together."""
     probes: bool = True
     """Candidates that no test tells apart are told apart by inputs made for it."""
-    votes: bool = True
+    votes: bool = False
     """What execution cannot decide is put to the voter role."""
 
 

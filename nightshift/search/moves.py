@@ -16,6 +16,7 @@ from nightshift.search.asking import Asked, race, usable
 from nightshift.search.brief import Brief, Builder, Effort
 from nightshift.search.evaluate import Bench
 from nightshift.search.pool import Pool
+from nightshift.source.normal import fingerprint
 
 CHANGE_AFTER = 2
 """Moves in a row without a better score before the approach has to change."""
@@ -68,6 +69,27 @@ def _nothing_to_repair(move: Move, pool: Pool) -> str:
     return "no candidate even parses"
 
 
+def _nobody_passes(move: Move, pool: Pool) -> str:
+    """A repair bends the code to the tests it is shown: to tests that no candidate passes, most likely wrong ones.
+
+    Measured in the laboratory (docs/log.md, the selection suite): repairs cost tokens and won nothing there.
+    """
+    if move.kind != "repair" or not pool.evaluations or not (failing := _failing_tests(pool.best)):
+        return ""
+    heard = [e.outcomes for e in pool.evaluations if e.outcomes]
+    believed = any(n.split("::")[0] in pool.bench.user_tests or any(o.get(n) for o in heard) for n in failing)
+    different = len({fingerprint(e.candidate.text) for e in pool.evaluations if e.outcomes})
+    return "" if believed or different < 2 else "no candidate passes any of the tests that fail, so they are in doubt"
+
+
+def _failing_tests(evaluation: Evaluation) -> list[str]:
+    """Empty where something else than a test fails."""
+    report = evaluation.report
+    if report is None or report.collection_errors:
+        return []
+    return [node for node, ok in evaluation.outcomes.items() if not ok]
+
+
 def _same_again(move: Move, pool: Pool) -> str:
     if move.kind == "fresh" or pool.fruitless < CHANGE_AFTER:
         return ""
@@ -78,7 +100,9 @@ def _given_up(_: Move, pool: Pool) -> str:
     return f"no better score in {pool.fruitless} moves" if pool.fruitless >= STOP_AFTER else ""
 
 
-_DOUBTS: tuple[Callable[[Move, Pool], str], ...] = (_given_up, _nothing_to_repair, _same_again, _alike)
+_DOUBTS: tuple[Callable[[Move, Pool], str], ...] = (
+    _given_up, _nothing_to_repair, _nobody_passes, _same_again, _alike,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
