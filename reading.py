@@ -74,7 +74,8 @@ def validate(options: argparse.Namespace) -> int:
     suspect: list[Record] = []
     number = 0
     try:
-        for number, record in enumerate(stream_trace(path), 1):
+        for record in stream_trace(path):
+            number += 1
             if not suspect or is_suspect(record, suspect[0].run):
                 suspect.append(outlined(record))
         problems = problems_of(suspect)

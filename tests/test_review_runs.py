@@ -40,7 +40,9 @@ VOTING = {"NIGHTSHIFT_SWITCHES_VOTING": "true"}
 
 def do(scenario: Scenario, tmp_path: Path, *flags: str, **options: Any) -> Done:
     with serving(scenario, **options) as server:
-        return run("--endpoint", server.url, *flags, TASK, workspace=tmp_path / "w", home=tmp_path / "home", extra=VOTING)
+        return run(
+            "--endpoint", server.url, *flags, TASK, workspace=tmp_path / "w", home=tmp_path / "home", extra=VOTING
+        )
 
 
 def test_an_objection_that_holds_is_met_and_delivered(tmp_path: Path) -> None:
