@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test fast check format benchmark-quick benchmark-serving benchmark-judge benchmark-recall benchmark-selection night \
+.PHONY: help setup demo test fast check format benchmark-quick benchmark-serving benchmark-judge benchmark-recall benchmark-export benchmark-selection train night \
 	tape clean
 
 help: ## show this list
@@ -47,6 +47,13 @@ benchmark-judge: setup ## measure sandbox, warm cells and oracle
 
 benchmark-recall: setup ## how well and how fast earlier work is recalled
 	$(BIN)/python benchmark.py --suite recall
+
+benchmark-export: setup ## what reading large traces and making training data costs
+	$(BIN)/python benchmark.py --suite export
+
+train: setup ## export training data and run your own `[train] command` on it (WORKSPACE=DIR)
+	$(BIN)/python trace_collector.py --workspace $(or $(WORKSPACE),.) export
+	$(BIN)/python trace_collector.py --workspace $(or $(WORKSPACE),.) train
 
 benchmark-selection: setup ## which method chooses best, on a simulated weak model
 	$(BIN)/python benchmark.py --suite selection

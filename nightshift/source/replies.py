@@ -12,6 +12,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -189,11 +190,13 @@ def _first(text: str) -> str:
     return line if line.startswith("#") else ""
 
 
+@lru_cache(maxsize=64)
 def _is_parsable(text: str) -> bool:
     tree = parse_or_none(text)
     return tree is not None and not too_deep(tree)
 
 
+@lru_cache(maxsize=64)
 def _is_module(text: str) -> bool:
     """Parses and does something: prose such as `Sure` parses as Python too."""
     tree = parse_or_none(text)
