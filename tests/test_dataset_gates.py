@@ -188,6 +188,7 @@ def test_the_estimate_of_likeness_is_near_the_truth() -> None:
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
+@pytest.mark.slow
 def test_no_text_breaks_a_gate_and_equal_examples_never_escape(asked: str, reply: str) -> None:
     seen = Seen()
     refusal(example(asked, reply), Bounds())

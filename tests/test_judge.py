@@ -210,6 +210,7 @@ def test_samples_that_are_skipped_or_assert_nothing_are_refused(sandbox: Sandbox
     assert accepted.quarantined[0].node == "tests/test_calc.py (sample 1)"
 
 
+@pytest.mark.slow
 def test_criteria_bind_to_the_tests_that_name_them(sandbox: Sandbox) -> None:
     tests = TEST_ADD + "\n\ndef test_c2_negative():\n    assert add(-1, -1) == -2\n"
     criteria = [Criterion(f"c{i}", "adds", TestsCheck("tests/test_calc.py")) for i in (1, 2, 3)]
@@ -271,12 +272,14 @@ def judged_with_users_tests(sandbox: Sandbox, **changed: str) -> Verdict:
     return judge(wanted, Accepted({}, frozenset()), user, Tree(texts), sandbox, LIMITS)
 
 
+@pytest.mark.slow
 def test_a_users_test_that_passed_must_go_on_passing(sandbox: Sandbox) -> None:
     verdict = judged_with_users_tests(sandbox, calc_py="def add(a, b):\n    return 4\n" + SUBTRACT)
     assert not verdict.passed
     assert [r.passed for r in verdict.results if r.criterion.id == "user-tests"] == [False]
 
 
+@pytest.mark.slow
 def test_a_users_test_that_failed_and_uses_a_planned_file_is_what_has_to_be_done(sandbox: Sandbox) -> None:
     """Test-driven: neither a failing test nor a file that could not be imported yet is excused."""
     undone = judged_with_users_tests(sandbox)

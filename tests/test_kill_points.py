@@ -164,6 +164,7 @@ def test_a_run_killed_in_place_says_that_it_cannot_go_on_and_where_the_users_fil
     assert next(life.workspace.rglob("trace.jsonl")).read_bytes() == trace
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_wrote_its_first_record_left_nothing_to_resume(
     tmp_path: Path, server: ScriptedServer
 ) -> None:

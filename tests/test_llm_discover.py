@@ -106,6 +106,7 @@ def test_a_server_that_answers_nonsense_about_its_models_is_still_found(said):
         assert asyncio.run(probe(server.url)).names == ("a",)
 
 
+@pytest.mark.slow
 def test_a_server_slow_to_tell_of_its_models_is_found_all_the_same():
     with Telling("ollama", {"/api/show": {"a": {}}}, models=["a"]) as server:
         server.delay = 5.0

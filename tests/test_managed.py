@@ -501,6 +501,7 @@ def listens(port: int) -> bool:
 
 
 @in_loop
+@pytest.mark.slow
 async def test_a_crashed_server_is_started_again_at_the_same_address_three_times(model: Path, tmp_path: Path) -> None:
     server = ServerSettings(str(model), command=str(fake_llama_server(tmp_path, "brittle")))
     async with serving([server], tmp_path, restarts=(0.01, 0.01, 0.01)) as (servers, notes):

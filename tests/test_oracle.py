@@ -142,6 +142,7 @@ def test_any_text_suits_or_has_a_reason(text: str) -> None:
 # Which channel, and what a disagreement says.
 
 
+@pytest.mark.slow
 def test_each_result_names_its_channel(box: Box) -> None:
     """A file that does not suit is judged cold; the share says how much the oracle judged."""
     cold = "import inspect\nfrom calc import add\ndef test_add(): assert add(1, 1) == 2\n"

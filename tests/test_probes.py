@@ -144,6 +144,7 @@ def test_every_probe_parses_whatever_the_annotations(annotations: list[str], def
         assert all(map(parses, probes(source)))
 
 
+@pytest.mark.slow
 def test_probes_are_the_same_whatever_the_hash_seed() -> None:
     code = (
         "import sys; from nightshift.source.probes import probes; from mutated_modules import MODULES;"

@@ -70,6 +70,7 @@ def worked() -> frozenset[str]:
     return frozenset(each.name for each in TOGETHER) - frozenset(harmless)
 
 
+@pytest.mark.slow
 def test_what_works_without_walls_fails_within_them(walled: tuple[TierName, Box], worked: frozenset[str]) -> None:
     tier, sandbox = walled
     with arena_for(TOGETHER) as arena:

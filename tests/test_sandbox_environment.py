@@ -76,6 +76,7 @@ def test_the_list_can_be_widened_and_names_are_compared_as_pypi_does(tmp_path: P
     assert all(normal(name) == name for name in DEFAULT_ALLOWED)
 
 
+@pytest.mark.slow
 def test_without_requirements_it_holds_pytest_alone_and_needs_no_index(plain: Environment) -> None:
     assert {"pytest", "pluggy", "packaging", "iniconfig", "pygments"} == set(importable(plain))
     with closing(open_sandbox(plain)) as box:

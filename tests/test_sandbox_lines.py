@@ -262,6 +262,7 @@ def test_a():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_a_run_that_was_watched_confirms_nothing(box: Box, cold: Box, kind: str) -> None:
     sandbox, tree = box if kind == "warm" else cold, Tree({"calc.py": CODE, "test_a.py": WATCHED})
     plain = sandbox.test(tree, ["test_a.py"], limits=LIMITS, lines_of=["calc.py"])
@@ -325,6 +326,7 @@ def test_seed(): assert os.environ["PYTHONHASHSEED"] == "%d"
 """
 
 
+@pytest.mark.slow
 def test_another_seed_shows_another_order_of_sets_and_is_cold(box: Box) -> None:
     details = {}
     for seed in (0, 7, 7, 8):
@@ -338,6 +340,7 @@ def test_another_seed_shows_another_order_of_sets_and_is_cold(box: Box) -> None:
     assert len(set.union(*details.values())) == 3
 
 
+@pytest.mark.slow
 def test_a_confirmation_has_the_seed_of_the_run(box: Box) -> None:
     """In the process of the tests and in that of the code."""
     command = [sys.executable, "-c", "print(hash('a'))"]

@@ -125,6 +125,7 @@ def test_the_projects_own_configuration_counts_when_it_is_in_the_tree(box: Sandb
     assert report.complete
 
 
+@pytest.mark.slow
 def test_equal_names_in_two_files_stay_two_tests(box: Sandbox) -> None:
     report = run(
         box,
@@ -202,6 +203,7 @@ def test_stop_early_stops_at_the_first_failure(box: Sandbox) -> None:
     assert run(box, {"test_a.py": "def test_1(): pass"}, stop_early=True).passed
 
 
+@pytest.mark.slow
 def test_a_slow_test_is_interrupted_and_the_rest_runs(box: Sandbox) -> None:
     slow = "import time\ndef test_loop():\n    while True: pass\ndef test_deaf():\n    try: time.sleep(60)\n    except Exception: pass\ndef test_quick(): pass"
     report = run(box, {"test_a.py": slow})

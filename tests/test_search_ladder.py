@@ -127,6 +127,7 @@ def test_a_right_first_candidate_is_the_only_question(sandbox: Sandbox) -> None:
     assert [record["move"] for record in notes.of("effort")] == ["first"]
 
 
+@pytest.mark.slow
 def test_a_mechanical_fault_is_mended_without_another_question(sandbox: Sandbox) -> None:
     writer = Writer(candidate_1=RIGHT.replace("return sum(prices)", "return functools.reduce(operator.add, prices, 0)"))
     found, notes = built(writer, sandbox)
@@ -152,6 +153,7 @@ def test_two_half_right_candidates_make_a_right_one(sandbox: Sandbox) -> None:
     assert any(record["kept"] and record["passed"] for record in notes.of("splice"))
 
 
+@pytest.mark.slow
 def test_splicing_that_is_switched_off_is_not_tried(sandbox: Sandbox) -> None:
     writer = Writer(
         candidate_1=f"{BAD_TOTAL}\n\n{GOOD_LABEL}", candidate_2=f"{GOOD_TOTAL}\n\n{BAD_LABEL}", repair_1=RIGHT
@@ -179,6 +181,7 @@ def test_a_resumed_run_considers_the_candidates_of_the_race_as_they_came(sandbox
     assert "candidate-2" not in writer.asked
 
 
+@pytest.mark.slow
 def test_different_texts_that_behave_alike_are_not_asked_for_once_more(sandbox: Sandbox) -> None:
     bodies = ("return max(prices)", "return sorted(prices)[-1]", "m, = sorted(prices)[-1:]\n    return m")
     texts = [f"def total(prices):\n    {body}\n\n\n{BAD_LABEL}" for body in bodies]
@@ -205,6 +208,7 @@ def test_no_repair_is_asked_for_towards_tests_that_no_candidate_passes(sandbox: 
     assert "repair-1" not in writer.asked
 
 
+@pytest.mark.slow
 def test_candidates_that_no_test_tells_apart_are_told_apart_by_what_they_do(sandbox: Sandbox) -> None:
     never = "from shop import label\n\n\ndef test_never():\n    assert label('x') == 'no candidate says so'\n"
     odd = f"def total(prices):\n    return 0\n\n\n{GOOD_LABEL}"

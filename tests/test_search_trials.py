@@ -83,6 +83,7 @@ def on_trial(sandbox: Sandbox, work: Work) -> tuple[Work, Notes, dict[str, str]]
     return put_on_trial(work, shop, "attempt-1/trust"), notes, saved
 
 
+@pytest.mark.slow
 def test_a_test_that_asserts_nothing_kills_no_mutant_and_a_sharp_one_kills_most(sandbox: Sandbox) -> None:
     work, _, _ = on_trial(sandbox, work_with(f"{SHARP}\n\n{BLUNT}", "test_c1_sharp", "test_c1_blunt"))
     sharp, blunt = work.trials[f"{PATH}::test_c1_sharp"], work.trials[f"{PATH}::test_c1_blunt"]

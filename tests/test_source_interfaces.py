@@ -385,6 +385,7 @@ INTERFACES = st.builds(
 
 @settings(deadline=None, max_examples=60)
 @given(INTERFACES)
+@pytest.mark.slow
 def test_round_trip(interface: Interface) -> None:
     """What is rendered is read back equal, with or without the colons and bodies of its definitions."""
     text = render(interface)

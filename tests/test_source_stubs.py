@@ -251,6 +251,7 @@ def test_a_stub_meets_its_interface_in_names_and_parameters() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(INTERFACES)
+@pytest.mark.slow
 def test_any_interface_gives_an_importable_stub(interface) -> None:
     for variant in range(4):
         load(stub_module(render(interface), variant=variant))

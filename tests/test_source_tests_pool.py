@@ -274,6 +274,7 @@ def meanings(text: str) -> dict[str, str]:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(samples(), min_size=1, max_size=4))
+@pytest.mark.slow
 def test_every_distinct_test_is_pooled_exactly_once(texts: list[str]) -> None:
     pooled = pool_tests(texts)
     ours = meanings(pooled.text)

@@ -522,6 +522,7 @@ MODULES = st.fixed_dictionaries(dict.fromkeys(NAMES, BODIES))
 
 @settings(deadline=None, max_examples=60)
 @given(MODULES, MODULES, STYLES)
+@pytest.mark.slow
 def test_all_that_differs_makes_the_base_behave_as_the_donor(
     one: dict[str, tuple[int, str, bool]], two: dict[str, tuple[int, str, bool]], newline: str
 ) -> None:
@@ -535,6 +536,7 @@ def test_all_that_differs_makes_the_base_behave_as_the_donor(
 
 @settings(deadline=None, max_examples=60)
 @given(MODULES, MODULES, st.sets(st.sampled_from(NAMES)), st.integers(1, 2))
+@pytest.mark.slow
 def test_a_mixture_parses_and_keeps_every_byte_outside_the_units(
     one: dict[str, tuple[int, str, bool]], two: dict[str, tuple[int, str, bool]], names: set[str], constant: int
 ) -> None:

@@ -177,6 +177,7 @@ def test_training_data_is_described_judged_joined_and_filtered(learned_from: Pat
 TRAINER = "cp {data}/train.jsonl {manifest} . && exit 7"
 
 
+@pytest.mark.slow
 def test_train_becomes_the_users_command_with_the_data_in_it(learned_from: Path, tmp_path: Path) -> None:
     """Only after every gate; its exit code is the command's own."""
     config = tmp_path / "my config.toml"
@@ -284,6 +285,7 @@ def test_grep_finds_texts_anywhere_in_records(workspace: Path) -> None:
     assert "regular expression" in run(workspace, "grep", "(", code=2).stderr
 
 
+@pytest.mark.slow
 def test_tail_shows_the_end_and_follows_a_live_run(tmp_path: Path) -> None:
     folder = sample.run_dir(tmp_path)
     with Trace.create(folder, "r") as trace:
