@@ -262,11 +262,8 @@ def test_a_criterion_that_no_test_names_is_asked_for_once_more(tmp_path: Path) -
 @pytest.mark.slow
 def test_a_second_repair_is_told_of_the_first(tmp_path: Path) -> None:
     worse = WRONG.replace("return a / b", "return a")
-    first_worse = WRONG.replace("return a + b", "return 0")
-    # The second candidate is better than the first, so that there is progress and a second repair is worth its tokens.
-    builder = lambda prompt: fence(WRONG if "# Approach" in prompt else first_worse)  # noqa: E731
-    asked = Scenario({"builder": builder, "repairer": fence(worse)})
-    build(asked, tmp_path, "--attempts", "1")
+    asked = Scenario({"builder": fence(WRONG), "repairer": fence(worse)})
+    build(asked, tmp_path, "--attempts", "1", "--candidates", "1")
     first, second = asked.prompts("repairer")[:2]
     assert "tried already" not in first
     assert "tried already" in second

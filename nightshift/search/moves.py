@@ -46,11 +46,12 @@ class Move:
 def ladder(brief: Brief, builder: Builder, effort: Effort) -> list[Move]:
     desk = _Desk(brief, builder, effort)
     repairs = [Move(f"repair-{n}", "repair", desk.repair(n)) for n in range(1, effort.repairs + 1)]
+    more, fresh = range(2, effort.count + 1), range(effort.count + 1, effort.widened + 1)
     return [
         Move("first", "sample", desk.sample(range(1, 2))),
-        Move("more", "sample", desk.sample(range(2, effort.count + 1))),
+        *([Move("more", "sample", desk.sample(more))] if more else []),
         *repairs,
-        Move("fresh", "fresh", desk.fresh(range(effort.count + 1, effort.widened + 1))),
+        *([Move("fresh", "fresh", desk.fresh(fresh))] if fresh else []),
     ]
 
 
@@ -78,8 +79,11 @@ def _nobody_passes(move: Move, pool: Pool) -> str:
         return ""
     heard = [e.outcomes for e in pool.evaluations if e.outcomes]
     believed = any(n.split("::")[0] in pool.bench.user_tests or any(o.get(n) for o in heard) for n in failing)
-    different = len({fingerprint(e.candidate.text) for e in pool.evaluations if e.outcomes})
-    return "" if believed or different < 2 else "no candidate passes any of the tests that fail, so they are in doubt"
+    samples = [e for e in pool.evaluations if e.candidate.origin == "sample" and e.outcomes]
+    different = {fingerprint(e.candidate.text) for e in samples}
+    return (
+        "" if believed or len(different) < 2 else "no candidate passes any of the tests that fail, so they are in doubt"
+    )
 
 
 def _failing_tests(evaluation: Evaluation) -> list[str]:
