@@ -18,7 +18,8 @@ from hostile.arena import CHECKOUT, command_lines, python_for_anybody, short_fol
 
 from nightshift.domain import Environment, ExecLimits, Tree
 from nightshift.sandbox.box import Box, open_sandbox
-from nightshift.sandbox.files.nests import orphaned
+from nightshift.sandbox.files.nests import Nest, orphaned
+from nightshift.sandbox.files.trees import PREFIX
 from nightshift.sandbox.isolation.tiers import TierName
 
 TIERS = ["A", pytest.param("B", marks=pytest.mark.slow)]
@@ -112,6 +113,27 @@ def test_a_killed_nightshift_leaves_no_process_and_its_trees_are_swept(tier: Tie
     wait_until(lambda: not running(mark))
     with closing(opened(tier, scratch)):
         assert len(list(scratch.iterdir())) == 1, "only the new sandbox's own nest is left"
+    assert not list(scratch.iterdir())
+
+
+def test_a_nest_whose_maker_was_killed_before_it_held_the_lock_is_swept(scratch: Path) -> None:
+    (scratch / f"{PREFIX}unheld").mkdir()
+    held = Nest(scratch)
+    assert list(scratch.iterdir()) == [held.path]
+    held.close()
+
+
+def test_makers_and_sweepers_at_once_never_take_each_others_nest(scratch: Path) -> None:
+    def make(_: int) -> bool:
+        nest = Nest(scratch)
+        (nest.path / "work").write_text("kept")
+        Nest(scratch).close()
+        whole = (nest.path / "work").exists()
+        nest.close()
+        return whole
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(make, range(100)))
     assert not list(scratch.iterdir())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -261,7 +262,9 @@ def test_an_interpreter_that_is_not_there_is_no_sandbox() -> None:
 
 
 def test_an_environment_behind_a_linked_folder_is_found(tmp_path: Path) -> None:
-    linked = tmp_path / ".venv"
-    linked.symlink_to(Path(sys.executable).parent.parent)
-    with closing(open_sandbox(Environment(str(linked / "bin" / Path(sys.executable).name)), warm=False)) as box:
-        assert box.run(Tree({}), ("python3", "-c", "import pytest")).ok
+    real, linked = tmp_path / "environment", tmp_path / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", real], check=True)
+    (next(real.glob("lib/python3*/site-packages")) / "only_here.py").write_text("")
+    linked.symlink_to(real)
+    with closing(open_sandbox(Environment(str(linked / "bin" / "python3")), warm=False)) as box:
+        assert box.run(Tree({}), ("python3", "-c", "import only_here")).ok

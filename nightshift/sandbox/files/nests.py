@@ -1,4 +1,4 @@
-"""A nest: the directory one sandbox keeps its files in. Its lock tells a later start whether the owner lives."""
+"""A nest: the directory one sandbox keeps its files in, locked, so that a later start knows whether the owner lives."""
 
 from __future__ import annotations
 
@@ -13,18 +13,13 @@ from pathlib import Path
 from nightshift.sandbox.files.removal import remove
 from nightshift.sandbox.files.trees import PREFIX
 
-LOCK = "lock"
-
 
 class Nest:
     def __init__(self, scratch: Path) -> None:
         parent = scratch.resolve()
         parent.mkdir(parents=True, exist_ok=True)
         sweep(parent)
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        self._lock = os.open(self.path / "new-lock", os.O_CREAT | os.O_WRONLY, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        os.rename(self.path / "new-lock", self.path / LOCK)  # a lock with this name has always been held
+        self.path, self._lock = _made(parent)
 
     @contextmanager
     def directory(self) -> Iterator[Path]:
@@ -44,9 +39,20 @@ class Nest:
 def sweep(scratch: Path) -> None:
     """Removes the nests of owners that are gone; only this user's, since /tmp belongs to everybody."""
     for nest in scratch.glob(PREFIX + "*"):
-        if nest.lstat().st_uid == os.geteuid() and not nest.is_symlink() and orphaned(nest):
-            end_processes_of(nest)
-            remove(nest)
+        with suppress(FileNotFoundError):  # another start was faster
+            if nest.lstat().st_uid == os.geteuid() and not nest.is_symlink() and orphaned(nest):
+                _remove_if_still_orphaned(nest)
+
+
+def orphaned(nest: Path) -> bool:
+    try:
+        lock = _locked(nest)
+    except OSError:  # what cannot be asked is left alone
+        return False
+    if lock is None:
+        return False
+    os.close(lock)
+    return True
 
 
 def end_processes_of(nest: Path) -> None:
@@ -59,15 +65,36 @@ def end_processes_of(nest: Path) -> None:
                 os.kill(int(process.name), signal.SIGKILL)
 
 
-def orphaned(nest: Path) -> bool:
-    try:
-        lock = os.open(nest / LOCK, os.O_WRONLY | os.O_NOFOLLOW)
-    except OSError:  # one just being made
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+def _made(parent: Path) -> tuple[Path, int]:
+    """A new nest and its lock. Who is killed before the lock is held leaves a nest that the next start sweeps;
+    who is swept at that instant makes another."""
+    while True:
+        nest = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        lock = _locked(nest)
+        if lock is not None:
+            return nest, lock
+
+
+def _remove_if_still_orphaned(nest: Path) -> None:
+    lock = _locked(nest)
+    if lock is None:
+        return
+    try:  # held until the nest is gone, so that nobody who is just making it believes to own it
+        end_processes_of(nest)
+        remove(nest)
     finally:
         os.close(lock)
-    return True
+
+
+def _locked(nest: Path) -> int | None:
+    """The directory itself, opened and locked; None while somebody else holds it, or when it has gone."""
+    try:
+        fd = os.open(nest, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    with suppress(BlockingIOError):
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if nest.exists():  # else it was removed between the two
+            return fd
+    os.close(fd)
+    return None
