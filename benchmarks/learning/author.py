@@ -72,7 +72,7 @@ def _diagnosis(family: Family, exercise: Exercise, prompt: str, right: bool) -> 
 
 def _lesson(family: Family, exercise: Exercise, prompt: str, right: bool) -> str:
     story = prompt.rpartition("# What happened")[2].splitlines()
-    quote = next((line.strip() for line in story if len(line.strip()) > 20), "")
+    quote = next((line.strip() for line in story if family.word in line), "")
     return json.dumps({"lessons": [{"trigger": family.trigger, "advice": family.advice, "quote": quote}]})
 
 
