@@ -4,7 +4,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 
 .PHONY: help setup demo test fast check format benchmark-quick benchmark-serving benchmark-judge benchmark-recall benchmark-export benchmark-selection train night \
-	tape clean
+	tape docs clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -63,6 +63,9 @@ night: setup ## do the tasks of ./queue tonight (QUEUE=DIR UNTIL=07:00)
 
 tape: setup ## record the demo's tape anew against your model server
 	$(BIN)/python orchestrator.py --demo --record-tape
+
+docs: setup ## write the pages that are made from the code: settings and trace
+	$(BIN)/python docs/generate.py
 
 clean: ## remove caches (never runs or trees)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -38,14 +38,38 @@ __all__ = [
 
 T = TypeVar("T")
 
-KINDS = frozenset({
-    "run_started", "explored", "planned", "accepted", "asked", "call", "evaluation", "selected", "executed", "verdict",
-    "diagnosis", "cascade", "effort", "repair", "splice", "trust", "guard", "policy", "fault", "server",
-    "resumed", "delivered", "kept", "recalled", "learned", "run_finished",
-})  # fmt: skip
+KINDS: Mapping[str, str] = {
+    "run_started": "What the run is: task, settings, models, isolation. Always the first.",
+    "explored": "What was there before the work began, as the planner is told it.",
+    "planned": "A plan as the model gave it, and why it was refused, if it was.",
+    "accepted": "The tests of a file that were accepted from the samples of the tester, before any code was written.",
+    "asked": "A request is about to be sent to a model server; on disk before it is.",
+    "call": "A reply of a model, whole, with the exact request, the tokens and the times.",
+    "evaluation": "A candidate with its text and the rungs of the ladder that it climbed.",
+    "selected": "Which candidate, sample or result of a race was taken, and why.",
+    "executed": "What a process in the sandbox did, when a resumed run must not do it again.",
+    "verdict": "What the criteria and the tests said of the whole tree.",
+    "diagnosis": "The root cause of a failed attempt: whys, culprits, advice.",
+    "cascade": "Which files are built again because of a diagnosis, and which tests are only run again.",
+    "effort": "A decision of the ladder of effort, with its reason.",
+    "repair": "A file that was mended or sampled anew: by a fix without a model, by a repairer, or by another start.",
+    "splice": "A file put together from functions of several candidates, and whether it was better.",
+    "trust": "What mutants and reruns said of the generated tests.",
+    "guard": "A rule of ours that stepped in: a reply refused, a loop broken, a blame moved.",
+    "policy": "An answer of the policy to a write, a command, a commit or \"done\".",
+    "fault": "A request that failed, and how.",
+    "server": "A model server of our own: started, ready, ended.",
+    "resumed": "From here on another process goes on with the run.",
+    "delivered": "What the user got: files, branch, commit.",
+    "kept": "Where the best tree stays when nothing was delivered.",
+    "recalled": "What earlier runs taught, as it entered a prompt.",
+    "learned": "What this run taught, and what was refused.",
+    "run_finished": "How it ended. Always the last.",
+}
+"""What each kind of record tells; a reader skips kinds it does not know."""
 
 # What each part of a resumed run may tell again; the rest happened once for each record of it.
-_RETOLD = KINDS - {"run_started", "resumed", "asked", "call", "fault", "server", "executed"}
+_RETOLD = frozenset(KINDS) - {"run_started", "resumed", "asked", "call", "fault", "server", "executed"}
 _CONCLUDED = ("passed", "failed", "limit")
 
 
