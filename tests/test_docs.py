@@ -85,7 +85,7 @@ VERBS = {
         "filter",
         "prune",
         "train",
-    },  # fmt: skip
+    },
     "librarian.py": {"curate", "watch", "search", "list", "add", "forget", "export", "import"},
     "benchmark.py": {"check", "report", "import"},
 }
