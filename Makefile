@@ -4,7 +4,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 
 .PHONY: help setup demo test fast check format benchmark-quick benchmark-serving benchmark-judge benchmark-recall benchmark-export benchmark-selection train night \
-	tape docs clean
+	dashboard zipapp tape docs clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -60,6 +60,12 @@ benchmark-selection: setup ## which method chooses best, on a simulated weak mod
 
 night: setup ## do the tasks of ./queue tonight (QUEUE=DIR UNTIL=07:00)
 	$(BIN)/python nightly.py $(or $(QUEUE),queue) --until $(or $(UNTIL),07:00)
+
+dashboard: setup ## local pages over all runs (QUEUE=DIR WORKSPACE=DIR PORT=8899)
+	$(BIN)/python -m nightshift.report.dashboard --port $(or $(PORT),8899) $(if $(QUEUE),--queue $(QUEUE)) $(if $(WORKSPACE),--workspace $(WORKSPACE))
+
+zipapp: setup ## nightshift.pyz: everything in one file, for any Python with pytest
+	$(BIN)/python tools/zipapp_build.py nightshift.pyz
 
 tape: setup ## record the demo's tape anew against your model server
 	$(BIN)/python orchestrator.py --demo --record-tape

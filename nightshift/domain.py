@@ -10,7 +10,7 @@ Everything here is frozen: change a value with `dataclasses.replace`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
@@ -23,6 +23,7 @@ StopReason = Literal["stop", "length"]
 Status = Literal["passed", "planned", "failed", "limit", "refused", "error", "interrupted"]
 Channel = Literal["oracle", "cold", "user-command"]
 Proof = Literal["user", "self", "mixed"]
+WaitingFor = Literal["slot", "load", "prompt", "reply", "tape", "nothing"]
 Outcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
 ExitReason = Literal[
     "passed", "already_green", "planned", "attempts_exhausted", "no_progress", "budget_minutes", "budget_calls",
@@ -202,6 +203,27 @@ class Completion:
 class ChatModel(Protocol):
     async def complete(self, request: Request) -> Completion:
         """Raises ModelServerError when no endpoint answers, BudgetExceeded when none may be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a question waits for just now. For whoever watches: it is never recorded, and nothing depends on it."""
+
+    role: Role
+    span: str
+    state: WaitingFor
+    """`nothing`: it was answered, or came to nothing."""
+    done: int = 0
+    """Tokens of the prompt that the server has read; 0 when it does not say."""
+    total: int = 0
+    """Tokens of the prompt; by our own estimate until the server says. 0: not known."""
+    tokens: int = 0
+    """Pieces of the reply so far, which are one token each with most servers."""
+    seconds: float = 0.0
+    """In this state."""
+
+
+Listener = Callable[[Waiting], object]
 
 
 # Trees, candidates and what running them showed.

@@ -80,11 +80,12 @@ DOORS = {
         "nightshift/nightly/notify.py",
         "nightshift/nightly/processes.py",
         "nightshift/nightly/schedule.py",
+        "nightshift/report/dashboard/processes.py",
         "doctor.py",
         "benchmark.py",
     ),
     "sqlite3": ("memory.py", "nightshift/calibrate/trials.py"),
-    "argparse": tuple(path.name for path in SCRIPTS),
+    "argparse": (*(path.name for path in SCRIPTS), "nightshift/report/dashboard/__main__.py"),
     "pytest": ("nightshift/sandbox/",),
 }
 

@@ -64,6 +64,7 @@ def test_llama_cpps_body_is_exactly_this():
         "frequency_penalty": 0.0,
         "repeat_penalty": 1.0,
         "cache_prompt": True,
+        "return_progress": True,
         "chat_template_kwargs": {"enable_thinking": False},
         "reasoning_format": "deepseek",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nightshift.domain import Role
+from nightshift.domain import Listener, Role
 from nightshift.errors import ModelServerError, ServerLoading, Unreachable
 from nightshift.llm.addresses import base_url, is_same_server
 from nightshift.llm.deadlines import Deadlines
@@ -43,8 +43,17 @@ class Connection:
         deadlines: Deadlines,
         profiles: Profiles | None = None,
         switches: Switches | None = None,
+        listener: Listener = lambda _: None,
     ) -> Pool:
-        return Pool(self.targets, gate=gate, context=context, deadlines=deadlines, profiles=profiles, switches=switches)
+        return Pool(
+            self.targets,
+            gate=gate,
+            context=context,
+            deadlines=deadlines,
+            profiles=profiles,
+            switches=switches,
+            listener=listener,
+        )
 
 
 async def connect(

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nightshift.domain import Completion, Request
+from nightshift.domain import Completion, Listener, Request, Waiting
 from nightshift.errors import ModelServerError
 from nightshift.llm.calls import completion_from_fields
 
@@ -21,15 +21,18 @@ from nightshift.llm.calls import completion_from_fields
 class TapeModel:
     """Records of one role and span are used in their order, each once."""
 
-    def __init__(self, calls: Iterable[Mapping[str, Any]], *, delay: float = 0.0) -> None:
+    def __init__(
+        self, calls: Iterable[Mapping[str, Any]], *, delay: float = 0.0, listener: Listener = lambda _: None
+    ) -> None:
         self._delay = delay
+        self._listener = listener
         self._replies: dict[tuple[str, str], deque[Mapping[str, Any]]] = defaultdict(deque)
         for call in calls:
             self._replies[call["role"], call["span"]].append(call)
 
     @classmethod
-    def from_file(cls, path: Path, *, delay: float = 0.0) -> TapeModel:
-        return cls(read_tape(path), delay=delay)
+    def from_file(cls, path: Path, *, delay: float = 0.0, listener: Listener = lambda _: None) -> TapeModel:
+        return cls(read_tape(path), delay=delay, listener=listener)
 
     async def complete(self, request: Request) -> Completion:
         replies = self._replies.get((request.role, request.span))
@@ -39,7 +42,11 @@ class TapeModel:
                 fault="tape_end",
             )
         fields = replies.popleft()
-        await asyncio.sleep(self._delay)
+        self._listener(Waiting(request.role, request.span, "tape"))
+        try:
+            await asyncio.sleep(self._delay)
+        finally:
+            self._listener(Waiting(request.role, request.span, "nothing"))
         return completion_from_fields(fields)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from nightshift.records import Record
 from nightshift.report.handoff import handoff_of
 from nightshift.report.html import report_of
+from nightshift.report.pull_request import pull_request_of
 from nightshift.report.result import result_of, write_atomically
 from nightshift.selfplay import selfplay_lines
 
@@ -20,6 +21,8 @@ def write_ending(run_dir: Path, records: Sequence[Record], *, selfplay: bool = T
     write_atomically(run_dir / "report.html", report_of(records))
     if selfplay and (lines := selfplay_lines(records)):
         write_atomically(run_dir / "selfplay.jsonl", "".join(f"{line}\n" for line in lines))
+    if told := pull_request_of(records):
+        write_atomically(run_dir / "pull_request.md", told)
     if result["status"] == "passed":
         (run_dir / "handoff.md").unlink(missing_ok=True)
     else:

@@ -8,6 +8,9 @@ from typing import Any
 
 from nightshift.disk import write_atomically
 from nightshift.domain import EXIT_CODES, CriterionResult, ExitReason, Verdict
+from nightshift.project.baseline import Baseline
+from nightshift.project.before import baseline_of
+from nightshift.project.standing import PASSES_NOW, regressed
 from nightshift.records import (
     Record,
     as_json,
@@ -42,7 +45,8 @@ def result_of(records: Sequence[Record]) -> dict[str, Any]:
         "proof": "user" if ending["exit_reason"] == "already_green" else proof_of(criteria),
         "attempts": max((attempt_number(record) for record in told), default=0),
         "criteria": [_criterion(result) for result in criteria],
-        "tests": {**_tests(deciding_verdict(records)), "doubted": doubted_tests(records)},
+        "tests": {**_tests(deciding_verdict(records)), **_since(records), "doubted": doubted_tests(records)},
+        "baseline": _baseline(baseline_of(records)),
         "remote": bool(started.get("remote")),
         "usage": {**as_json(usage_of(records)), "wall_seconds": round(elapsed_of(records), 3)},
         "files": delivered.get("files", []),
@@ -89,6 +93,33 @@ def _tests(verdict: Verdict | None) -> dict[str, Any]:
         "skipped": skipped,
         "oracle": sum(result.channel == "oracle" for result in report.results) if report else 0,
         "quarantined": as_json(verdict.quarantined) if verdict else [],
+    }
+
+
+def _since(records: Sequence[Record]) -> dict[str, Any]:
+    """What became of the tests that were there before."""
+    verdict, before = deciding_verdict(records), baseline_of(records)
+    report = verdict.report if verdict else None
+    uncollected = [path for path, _ in report.collection_errors] if report else []
+    lost = [path for path in uncollected if any(node.startswith(f"{path}::") for node in before.passed)]
+    passing = {result.node for result in report.results if result.outcome == "passed"} if report else set[str]()
+    passing |= {q.node for q in verdict.quarantined if q.reason.endswith(PASSES_NOW)} if verdict else set()
+    return {
+        "regressed": [*lost, *regressed(before, report.results if report else ())],
+        "fixed": sorted(node for node in before.broken if node in passing),
+    }
+
+
+def _baseline(before: Baseline) -> dict[str, Any]:
+    """What the tests said before anything was touched; numbers, and the names of what deserves a look."""
+    return {
+        "passed": len(before.passed),
+        "failed": len(before.broken),
+        "failing": sorted(before.broken),
+        "flaky": list(before.flaky),
+        "slow": dict(before.slow),
+        "unknown": len(before.unknown),
+        "unusable": list(before.unusable),
     }
 
 

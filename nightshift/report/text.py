@@ -10,6 +10,8 @@ _STEERING = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 def printable(text: str) -> str:
     """The text with every character that could move a cursor or turn the writing shown as an escape."""
+    if text.isascii() and text.isprintable():  # as most is: a page has millions of characters
+        return text
     return "".join(char if _harmless(char) else _escaped(char) for char in text)
 
 

@@ -17,6 +17,7 @@ from nightshift.domain import Completion, Request
 from nightshift.errors import ContextExceeded, ModelServerError
 from nightshift.llm.client import tokens
 from nightshift.llm.client.learning import learn
+from nightshift.llm.client.progress import Progress
 from nightshift.llm.client.stream import MAX_REPLY, Reply
 from nightshift.llm.client.tokens import Count
 from nightshift.llm.client.watch import allocated, watched
@@ -41,12 +42,14 @@ async def ask(
     deadlines: Deadlines,
     profiles: Profiles,
     before_send: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
 ) -> Completion:
     """Sends at most one generation request. `context` is what Ollama is told to allocate: the same for a whole run.
 
     `before_send` is called once the prompt is known to fit, just before it is sent. Raises ModelServerError; a reply
     cut at its token limit is a value with stop reason `length`.
     """
+    progress = progress or Progress(request)
     profile = profiles.of(target)
     sent = as_sent(request, schemas=profile.schemas)
     room = min(context, profile.context or context)
@@ -57,9 +60,10 @@ async def ask(
             sent, target, deadlines=deadlines, prompt_sent=count.tokens, bytes_per_token=profile.bytes_per_token
         )
         before_send()
+        progress.tell("prompt", total=count.tokens)
         try:
             async with watched(client, reply), _answer(client, target, sent, context, profile) as response:
-                await _read(response, reply)
+                await _read(response, reply, progress)
         except TimeoutError as error:
             raise reply.overdue() from error
         except httpx.HTTPError as error:
@@ -117,22 +121,22 @@ def _wire_request(target: Target, request: Request, context: int, profile: Profi
     return openai.PATH, openai.request_body(request, model, flavour=endpoint.flavour, thinking=thinking)
 
 
-async def _read(response: httpx.Response, reply: Reply) -> None:
+async def _read(response: httpx.Response, reply: Reply, progress: Progress) -> None:
     parse = ollama.parse_line if reply.target.endpoint.protocol == "ollama" else openai.parse_line
     rest = b""
     async for chunk in response.aiter_bytes():
         *lines, rest = (rest + chunk).split(b"\n")
-        _take(lines, parse, reply)
+        _take(lines, parse, reply, progress)
         if reply.ended:
             return
         if len(rest) > MAX_REPLY:
             raise reply.cut("sent a line without end", "too_large")
-    _take([rest], parse, reply)
+    _take([rest], parse, reply, progress)
     if not reply.ended:
         raise reply.broken("ended its reply without the end mark", "no_end_mark")
 
 
-def _take(lines: list[bytes], parse: Callable[[str], Delta | None], reply: Reply) -> None:
+def _take(lines: list[bytes], parse: Callable[[str], Delta | None], reply: Reply, progress: Progress) -> None:
     """Adds what the lines hold. Pings and empty pieces are no progress."""
     before = reply.length
     for line in lines:
@@ -144,6 +148,9 @@ def _take(lines: list[bytes], parse: Callable[[str], Delta | None], reply: Reply
             reply.add(delta)
     if reply.length > before:
         reply.moved()
+        progress.tell("reply", tokens=reply.pieces)
+    elif reply.first_at is None and reply.prompt:
+        progress.tell("prompt", done=reply.read, total=reply.prompt)
 
 
 async def _beginning(response: httpx.Response) -> str:

@@ -60,6 +60,9 @@ class Reply:
     """Of text and thinking together."""
     thought: int = 0
     """Of the thinking alone."""
+    read: int = 0
+    """Tokens of the prompt, as the server says."""
+    prompt: int = 0
     _text: list[str] = field(default_factory=list)
     _reasoning: list[str] = field(default_factory=list)
     _blank: int = 0
@@ -86,6 +89,8 @@ class Reply:
             self.counts |= delta.counts
         self.stop_reason = delta.stop_reason or self.stop_reason
         self.ended = self.ended or delta.end
+        if delta.prompt:
+            self.read, self.prompt = delta.read, delta.prompt
         if delta.text or delta.reasoning:
             self._grow(delta)
 
@@ -113,6 +118,10 @@ class Reply:
             self._checked = self.length
             if repeats(self._tail):
                 raise self.cut("repeats itself without end", "runaway")
+
+    @property
+    def pieces(self) -> int:
+        return len(self._text)
 
     def moved(self) -> None:
         """Notes that text has come just now."""

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from nightshift.domain import Completion, Request, Role
+from nightshift.domain import Completion, Listener, Request, Role
 from nightshift.errors import BudgetExceeded, ModelMissing, ModelServerError, ServerLoading, Unreachable
 from nightshift.llm.client.stream import Runaway
 from nightshift.llm.deadlines import Deadlines
@@ -75,6 +75,7 @@ class Pool:
         deadlines: Deadlines | None = None,
         profiles: Profiles | None = None,
         switches: Switches | None = None,
+        listener: Listener = lambda _: None,
         retries: Sequence[float] = PAUSES,
         patience: float | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -86,7 +87,14 @@ class Pool:
         profiles = Profiles() if profiles is None else profiles
         self._switches = switches or Switches()
         self._gate = gate
-        self._sender = Sender(gate, context=context, deadlines=deadlines, profiles=profiles, switches=self._switches)
+        self._sender = Sender(
+            gate,
+            context=context,
+            deadlines=deadlines,
+            profiles=profiles,
+            switches=self._switches,
+            listener=listener,
+        )
         self._forecast = Forecast(profiles)
         self._retries = tuple(retries)
         self._patience = deadlines.first_token if patience is None else patience

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from nightshift.domain import Completion, Request
+from nightshift.domain import Completion, Listener, Request
 from nightshift.errors import BadRequest, ModelServerError, ServerOverloaded, StreamBroken, Unreachable
 from nightshift.llm.client.ask import ask
+from nightshift.llm.client.progress import Progress
 from nightshift.llm.client.stream import Runaway
 from nightshift.llm.deadlines import Deadlines
 from nightshift.llm.discovery import ollama
@@ -41,9 +42,17 @@ class Gate(Protocol):
 
 class Sender:
     def __init__(
-        self, gate: Gate, *, context: int, deadlines: Deadlines, profiles: Profiles, switches: Switches
+        self,
+        gate: Gate,
+        *,
+        context: int,
+        deadlines: Deadlines,
+        profiles: Profiles,
+        switches: Switches,
+        listener: Listener = lambda _: None,
     ) -> None:
         self._gate = gate
+        self._listener = listener
         self._context = context
         self._deadlines = deadlines
         self._profiles = profiles
@@ -57,11 +66,19 @@ class Sender:
 
     async def send(self, turn: Turn, tries: Iterator[int]) -> Completion:
         """Waits for the slot. Raises Moved, Runaway and other ModelServerErrors, BudgetExceeded."""
+        progress = Progress(turn.request, self._listener)
+        progress.tell("slot")
+        try:
+            return await self._in_slot(turn, tries, progress)
+        finally:
+            progress.tell("nothing")
+
+    async def _in_slot(self, turn: Turn, tries: Iterator[int], progress: Progress) -> Completion:
         lane = turn.lane
         async with lane.slot(turn):
             try:
-                await self._load(turn)
-                completion = await self._ask(turn, tries)
+                await self._load(turn, progress)
+                completion = await self._ask(turn, tries, progress)
             except Runaway:
                 self.counts["cut"] += 1
                 lane.answered(turn)
@@ -72,12 +89,13 @@ class Sender:
             lane.answered(turn)
             return completion
 
-    async def _load(self, turn: Turn) -> None:
+    async def _load(self, turn: Turn, progress: Progress) -> None:
         """Ollama loads a model when it is first asked, which must not count as waiting for a reply."""
         target = turn.target
         if target.endpoint.protocol != "ollama" or turn.lane.is_ready(target.model):
             return
         asked = target.window(self._context)
+        progress.tell("load")
         try:
             model = await ollama.preload(target, context=asked, seconds=LOAD_SECONDS)
         except ModelServerError as error:
@@ -86,12 +104,12 @@ class Sender:
         if 0 < model.allocated < asked:
             self._profiles.learn(target, context=model.allocated)
 
-    async def _ask(self, turn: Turn, tries: Iterator[int]) -> Completion:
+    async def _ask(self, turn: Turn, tries: Iterator[int], progress: Progress) -> Completion:
         """A refused schema or thinking switch is left out from then on, and the request sent again at once."""
         while True:
             profile = self._profiles.of(turn.target)
             try:
-                return await self._ask_once(turn, tries)
+                return await self._ask_once(turn, tries, progress)
             except BadRequest as error:
                 refused = FALLBACKS.get(error.fault)
                 if refused is None or not getattr(profile, refused):
@@ -99,7 +117,7 @@ class Sender:
                 self._profiles.learn(turn.target, **{refused: False})
                 self.counts["fallbacks"] += 1
 
-    async def _ask_once(self, turn: Turn, tries: Iterator[int]) -> Completion:
+    async def _ask_once(self, turn: Turn, tries: Iterator[int], progress: Progress) -> Completion:
         target, attempt = turn.target, 0
 
         def before_send() -> None:
@@ -117,6 +135,7 @@ class Sender:
                 deadlines=self._deadlines,
                 profiles=self._profiles,
                 before_send=before_send,
+                progress=progress,
             )
         except ModelServerError as error:
             self._gate.fault(turn.request, target.endpoint.url, target.model, attempt, error)

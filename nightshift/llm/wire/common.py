@@ -47,6 +47,9 @@ class Delta:
     error: str = ""
     end: bool = False
     """The protocol's own end mark; a stream without it is broken."""
+    read: int = 0
+    """Tokens of the prompt read so far, of `prompt`; llama.cpp tells while it reads."""
+    prompt: int = 0
 
 
 def as_sent(request: Request, *, schemas: bool) -> Request:

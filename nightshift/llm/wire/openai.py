@@ -39,7 +39,8 @@ def request_body(
         schema = {"name": request.role, "strict": True, "schema": dict(request.schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     if flavour == "llama.cpp":
-        body |= {**FIXED_SAMPLING, "repeat_penalty": sampling.repeat_penalty, "cache_prompt": True}
+        own = {"repeat_penalty": sampling.repeat_penalty, "cache_prompt": True, "return_progress": True}
+        body |= {**FIXED_SAMPLING, **own}
     return body | (_thinking(request, flavour) if thinking else {})
 
 
@@ -59,6 +60,7 @@ def parse_line(line: str) -> Delta | None:
     choice = as_dict(choices[0]) if isinstance(choices, list) and choices else {}
     delta = as_dict(choice.get("delta"))
     reason = as_text(choice.get("finish_reason"))
+    progress = as_dict(event.get("prompt_progress"))
     return Delta(
         text=as_text(delta.get("content")),
         reasoning=as_text(delta.get("reasoning_content")) or as_text(delta.get("reasoning")),
@@ -66,6 +68,8 @@ def parse_line(line: str) -> Delta | None:
         counts=_counts(event) if event.get("usage") or event.get("timings") else None,
         model=as_text(event.get("model")),
         error=f"the server ended the reply with {reason!r}" if reason and reason not in STOP_REASONS else "",
+        read=as_count(progress.get("processed")),
+        prompt=as_count(progress.get("total")),
     )
 
 

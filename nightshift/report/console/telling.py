@@ -1,91 +1,24 @@
-"""What happens, told calmly as it happens: one record in, a line or a few out.
-
-    trace.subscribe(Console(sys.stderr))
-
-It is a view for people. Nothing may be parsed from it; the trace says the same and more.
-"""
+"""What the records of a run say to a person, one record a line or a few, free of control characters."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 from nightshift.domain import Diagnosis, Plan, Verdict
 from nightshift.records import Record, attempt_number, proof_of, value_of
-from nightshift.report.cache import CacheUse, cache_use_of_call
-from nightshift.report.text import asker, counted, duration, fitted, one_line, printable
+from nightshift.report.text import asker, counted, duration, one_line, printable
 
 Fields = Mapping[str, Any]
 
-PLAIN_COLUMNS = 160
-"""Where lines are cut when no terminal says how wide it is."""
 OWN_CHECKS = "passed its own checks only: no user check took part"
 NOTHING_BUILT = "nothing was built: every --verify command succeeded at the start; give one that fails before the work"
-
-_COLOURS = {"✓": "\x1b[32m", "✗": "\x1b[31m", "!": "\x1b[33m"}
-_RESET = "\x1b[0m"
-
-
-class Console:
-    """An observer of the trace. Only the last line when `quiet`; each model call too when `verbose`."""
-
-    def __init__(
-        self,
-        stream: TextIO,
-        *,
-        quiet: bool = False,
-        verbose: bool = False,
-        environ: Mapping[str, str] = os.environ,
-    ) -> None:
-        self._stream = stream
-        self._quiet = quiet
-        self._hidden = frozenset() if verbose else _DETAILS
-        self._colour = stream.isatty() and not environ.get("NO_COLOR")
-        self._verdict: Verdict | None = None
-        self._cache = CacheUse()
-        self._gone = False
-
-    def __call__(self, record: Record) -> None:
-        if record.kind == "verdict":
-            self._verdict = value_of(Verdict, record, "verdict")
-        if record.kind == "call":
-            self._cache += cache_use_of_call(record.fields)
-        if record.kind == "run_finished":
-            # Silence at 0: most often the server has a cache and does not tell of it.
-            if self._cache.cached and not self._quiet:
-                self._print(f"prompts  {self._cache}")
-            # Whole, however long: the way out stands at its end.
-            self._print(final_line(record.fields, self._verdict), whole=True)
-        elif not self._quiet and record.kind not in self._hidden:
-            for line in describe(record):
-                self._print(line)
-
-    def say(self, line: str) -> None:
-        """One line more, when anything but the last line is wanted."""
-        if not self._quiet:
-            self._print(_tame(line), whole=True)
-
-    def _print(self, line: str, *, whole: bool = False) -> None:
-        if self._gone:
-            return
-        columns = len(line) * 2 + 1 if whole else self._columns()
-        try:
-            self._stream.write(_coloured(line, columns, self._colour) + "\n")
-            self._stream.flush()
-        except OSError:
-            # The terminal was closed or the pipe's reader left: the night's work goes on.
-            self._gone = True
-
-    def _columns(self) -> int:
-        terminal = os.get_terminal_size(self._stream.fileno()).columns if self._stream.isatty() else 0
-        return terminal or PLAIN_COLUMNS
 
 
 def describe(record: Record) -> list[str]:
     """The lines that tell a record, free of control characters; none when there is nothing to say."""
     teller = _TELLERS.get(record.kind)
-    return [_tame(line)[:1000] for line in teller(record)] if teller else []
+    return [tame(line)[:1000] for line in teller(record)] if teller else []
 
 
 def final_line(fields: Fields, verdict: Verdict | None) -> str:
@@ -100,20 +33,14 @@ def final_line(fields: Fields, verdict: Verdict | None) -> str:
         return f"✓ passed in {seconds}{where}" + (f" ({OWN_CHECKS})" if own else "") + apart
     message = one_line(str(fields.get("message") or ""))
     if fields.get("status") == "planned":
-        return _tame(f"✓ planned in {seconds}: {message}; save it, edit it and run it with --plan FILE")
+        return tame(f"✓ planned in {seconds}: {message}; save it, edit it and run it with --plan FILE")
     ending = f"✗ {fields.get('status')} after {seconds} ({fields.get('exit_reason')})"
-    return _tame(f"{ending}: {message}" if message else ending)
+    return tame(f"{ending}: {message}" if message else ending)
 
 
-def _tame(line: str) -> str:
+def tame(line: str) -> str:
     """The last door to the terminal: whatever a teller forgot to escape."""
     return printable(line.replace("\n", " ").replace("\t", " "))
-
-
-def _coloured(line: str, columns: int, colour: bool) -> str:
-    line = fitted(line, columns)
-    mark = line.lstrip()[:1]
-    return line.replace(mark, f"{_COLOURS[mark]}{mark}{_RESET}", 1) if colour and mark in _COLOURS else line
 
 
 def _run_started(record: Record) -> Iterator[str]:
@@ -316,4 +243,3 @@ _TELLERS: dict[str, Callable[[Record], Iterator[str]]] = {
     "learned": _learned,
     "run_finished": _run_finished,
 }
-_DETAILS = frozenset({"call"})
