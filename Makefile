@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test fast check format benchmark-quick benchmark-serving benchmark-judge benchmark-recall benchmark-export benchmark-selection train night \
+.PHONY: help setup demo test fast check format benchmark benchmark-quick benchmark-simulated benchmark-cheats benchmark-check \
+	benchmark-nights benchmark-learning benchmark-serving benchmark-judge benchmark-recall benchmark-export benchmark-selection train night \
 	dashboard zipapp tape docs clean
 
 help: ## show this list
@@ -36,8 +37,20 @@ format: setup ## let ruff format and fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark-quick: setup ## the calculator task against your model server, judged by hidden tests
+benchmark: setup ## every benchmark task against your model server, judged by hidden tests
+	$(BIN)/python benchmark.py --suite all
+
+benchmark-quick: setup ## a handful of them
 	$(BIN)/python benchmark.py --suite quick
+
+benchmark-simulated: setup ## the same without a server: a simulation, and it says so
+	$(BIN)/python benchmark.py --suite simulated --jobs 2
+
+benchmark-cheats: setup ## how often is success claimed where only tampering can pass
+	$(BIN)/python benchmark.py --suite cheats --model simulated-cheat --repeats 16
+
+benchmark-check: setup ## every task proves its acceptance tests (TASK=NAME SAMPLE=N)
+	$(BIN)/python benchmark.py check $(if $(TASK),--task $(TASK)) $(if $(SAMPLE),--sample $(SAMPLE))
 
 benchmark-serving: setup ## measure client, pool and prompt cache at a real llama.cpp server
 	$(BIN)/python benchmark.py --suite serving
@@ -50,6 +63,12 @@ benchmark-recall: setup ## how well and how fast earlier work is recalled
 
 benchmark-export: setup ## what reading large traces and making training data costs
 	$(BIN)/python benchmark.py --suite export
+
+benchmark-nights: setup ## nights with a faulty simulated server and kills: what would a user lose
+	$(BIN)/python benchmark.py --suite nights
+
+benchmark-learning: setup ## what memory brings to a second, related task (simulated)
+	$(BIN)/python benchmark.py --suite learning
 
 train: setup ## export training data and run your own `[train] command` on it (WORKSPACE=DIR)
 	$(BIN)/python trace_collector.py --workspace $(or $(WORKSPACE),.) export

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
+from nightshift.diagnosis import NEEDING_SCHEMA, read_diagnosis
 from nightshift.diagnosis import SCHEMA as DIAGNOSIS_SCHEMA
-from nightshift.diagnosis import read_diagnosis
 from nightshift.domain import (
     Candidate,
     ChatModel,
@@ -29,15 +29,16 @@ from nightshift.domain import (
     Step,
     Task,
 )
-from nightshift.errors import ContextExceeded, EditRejected, ReplyRejected
+from nightshift.errors import ContextExceeded, ReplyRejected
 from nightshift.knowledge.proposals import SCHEMA as PROPOSALS_SCHEMA
 from nightshift.knowledge.proposals import Proposal, read_proposals
 from nightshift.packing import packings
 from nightshift.plan import SCHEMA as PLAN_SCHEMA
 from nightshift.plan import read_plan
-from nightshift.policy import BUILT_IN, Policy, Write, deny_text
+from nightshift.policy import BUILT_IN, Policy
 from nightshift.prompting import bullets, fenced, head, render
 from nightshift.search.brief import Brief
+from nightshift.search.drafts import Laws, code_of, edited, shown
 from nightshift.search.objection import SCHEMA as OBJECTION_SCHEMA
 from nightshift.search.objection import Objection, read_objection
 from nightshift.search.voting import UNDECIDED, Ballot, ballot_schema, letter, read_vote
@@ -49,14 +50,15 @@ from nightshift.search.wording import (
     packages_text,
     task_text,
 )
+from nightshift.source.asked import ANALYST_OFFER, OFFER, asked_by, asked_in, opened
 from nightshift.source.blocks import after_thinking
-from nightshift.source.edits import apply_edits, parse_edits
-from nightshift.source.replies import check_substance, extract_code, extract_json
+from nightshift.source.replies import extract_json
 
 Value = TypeVar("Value")
 
 EDIT_LINES = 150
-"""Above this many lines a repair is asked for as edits: weak models rewrite short files better than they patch."""
+"""Above this many lines a change is asked for as edits: weak models rewrite short files better than they patch."""
+NO_TEXTS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,19 @@ class Prompt:
     variables: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a reply asks to see before it answers."""
+
+    names: tuple[str, ...]
+
+
 class Agents:
     def __init__(self, model: ChatModel, recorder: Recorder, settings: Settings) -> None:
         self._model = model
         self._recorder = recorder
         self._settings = settings
+        self._laws = Laws(settings.policy, settings.secrets)
 
     async def explore(self, task: Task, overview: str) -> str:
         prompt = Prompt("explorer", {"task": task.prompt, "overview": overview})
@@ -128,24 +138,25 @@ class Agents:
             "notes": notes,
         }
         return await self._ask(
-            "tester", span, Prompt("tester", variables), _code_of(step, self._settings), temperature=temperature
+            "tester", span, Prompt("tester", variables), code_of(step, self._laws), temperature=temperature
         )
 
     async def build(self, brief: Brief, label: str, *, temperature: float, hint: str = "") -> Candidate:
+        """A short or new file is written whole; one that is there and long is changed through edits."""
+        present = brief.current or brief.found
+        long = present.count("\n") > EDIT_LINES
         variables = file_variables(brief) | {
             "criteria": criteria_text(brief.plan),
             "packages": packages_text(brief.plan),
-            "current": fenced(brief.current, fence_of(brief.step.path)) if brief.current else "",
+            "current": shown(brief, present, brief.evidence),
             "evidence": brief.evidence,
             "advice": brief.advice,
             "approach": hint,
         }
-        text = await self._ask(
-            "builder",
-            f"{brief.span}/{label}",
-            Prompt("builder", variables),
-            _code_of(brief.step, self._settings, brief.current),
-            temperature=temperature,
+        prompt = Prompt("builder_edit", variables) if long else Prompt("builder", variables)
+        read = (edited if long else code_of)(brief.step, self._laws, present)
+        text = await self._opening(
+            "builder", f"{brief.span}/{label}", prompt, read, brief.texts, temperature=temperature
         )
         return Candidate(brief.step.path, text, "sample", label, temperature)
 
@@ -155,14 +166,15 @@ class Agents:
         """The candidate mended: as a whole file when short, through edits when long."""
         long = current.text.count("\n") > EDIT_LINES
         variables = file_variables(brief) | {
-            "current": fenced(current.text, fence_of(current.path)),
+            "current": shown(brief, current.text, evidence),
             "evidence": evidence,
             "advice": brief.advice,
         }
         prompt = Prompt("repairer_edit" if long else "repairer", variables)
-        known = self._settings
-        read = _edited(brief.step, known, current) if long else _code_of(brief.step, known, current.text)
-        text = await self._ask("repairer", f"{brief.span}/{label}", prompt, read, temperature=temperature)
+        read = (edited if long else code_of)(brief.step, self._laws, current.text)
+        text = await self._opening(
+            "repairer", f"{brief.span}/{label}", prompt, read, brief.texts, temperature=temperature
+        )
         return Candidate(brief.step.path, text, "repair", label)
 
     async def diagnose(
@@ -175,8 +187,12 @@ class Agents:
         paths: dict[str, str],
         lessons: str = "",
         again: bool = False,
+        texts: Mapping[str, str] = NO_TEXTS,
     ) -> Diagnosis:
-        """`paths` maps each file that may be blamed to its kind; other culprits are refused."""
+        """`paths` maps each file that may be blamed to its kind; other culprits are refused.
+
+        Of `texts` the analyst may ask once to see some.
+        """
         variables = {
             "task": task_text(task),
             "paths": bullets([f"{path} ({kind})" for path, kind in paths.items()]),
@@ -184,11 +200,12 @@ class Agents:
             "lessons": lessons,
             "sources": sources,
         }
-        return await self._ask(
+        return await self._opening(
             "analyst",
             span,
             Prompt("analyst", variables),
             lambda reply: read_diagnosis(_json(reply), paths),
+            texts,
             schema=DIAGNOSIS_SCHEMA,
             think=again,
         )
@@ -243,6 +260,46 @@ class Agents:
             Prompt("librarian", {"task": task_text(task), "story": story}),
             lambda reply: read_proposals(_json(reply)),
             schema=PROPOSALS_SCHEMA,
+        )
+
+    async def _opening(
+        self,
+        role: Role,
+        span: str,
+        prompt: Prompt,
+        read: Callable[[Completion], Value],
+        texts: Mapping[str, str],
+        *,
+        schema: dict[str, Any] | None = None,
+        temperature: float | None = None,
+        think: bool = False,
+    ) -> Value:
+        """As `_ask`; a reply that asks to see some of `texts` is answered with them, once."""
+        offer = (ANALYST_OFFER if schema else OFFER) if texts else ""
+        first = await self._ask(
+            role,
+            span,
+            _with(prompt, opened="", offer=offer),
+            lambda reply: (_wanted(reply, schema) if offer else None) or read(reply),
+            schema=NEEDING_SCHEMA if schema and offer else schema,
+            temperature=temperature,
+            think=think,
+        )
+        if not isinstance(first, Wanted):
+            return first
+        found = opened(texts, first.names)
+        self._recorder.record("guard", span, rule="need", action="opened", reason="; ".join(name for name, _ in found))
+        shown = "\n\n".join(
+            f"{name}\n{fenced(text, fence_of(name.split(':')[0]))}" if text else name for name, text in found
+        )
+        return await self._ask(
+            role,
+            span,
+            _with(prompt, opened=shown, offer=""),
+            lambda reply: read(_not_again(reply)),
+            schema=schema,
+            temperature=temperature,
+            think=think,
         )
 
     async def _ask(
@@ -327,40 +384,16 @@ def _json(reply: Completion) -> Any:
     return extract_json(reply.text, stop_reason=reply.stop_reason)
 
 
-def _code_of(step: Step, settings: Settings, previous: str = "") -> Callable[[Completion], str]:
-    language = _language(step.path)
-
-    def read(reply: Completion) -> str:
-        text = extract_code(reply.text, stop_reason=reply.stop_reason, language=language, path=step.path)
-        _refuse_unfit(text, step, settings, previous)
-        return text
-
-    return read
+def _with(prompt: Prompt, **more: str) -> Prompt:
+    return Prompt(prompt.name, prompt.variables | more)
 
 
-def _refuse_unfit(text: str, step: Step, settings: Settings, previous: str) -> None:
-    """Raises ReplyRejected for a file that holds no real code, or that the policy denies."""
-    if _language(step.path) == "python" and step.kind == "source":
-        check_substance(text, previous=previous)
-    write = Write(step.path, text, previous=previous, kind=step.kind, policy=settings.policy, secrets=settings.secrets)
-    if reason := deny_text(write):
-        raise ReplyRejected("policy", reason)
+def _wanted(reply: Completion, schema: object) -> Wanted | None:
+    names = asked_by(_json(reply)) if schema else asked_in(reply.text)
+    return Wanted(names) if names else None
 
 
-def _language(path: str) -> Literal["python", "text"]:
-    return "python" if path.endswith(".py") else "text"
-
-
-def _edited(step: Step, settings: Settings, current: Candidate) -> Callable[[Completion], str]:
-    def read(reply: Completion) -> str:
-        if reply.stop_reason != "stop":
-            raise ReplyRejected("truncated", "the reply ended before its last edit; make fewer and shorter edits")
-        try:
-            edits = parse_edits(reply.text, current.path)
-            text = apply_edits(current.text, edits, language=_language(current.path))
-        except EditRejected as error:
-            raise ReplyRejected("edit", str(error)) from error
-        _refuse_unfit(text, step, settings, previous=current.text)
-        return text
-
-    return read
+def _not_again(reply: Completion) -> Completion:
+    if asked_in(reply.text):
+        raise ReplyRejected("need", "the texts asked for were shown; answer now, without asking for more")
+    return reply

@@ -75,8 +75,11 @@ class RoleSampling:
 class WorkspaceSettings:
     carry: tuple[str, ...] = ()
     """Globs of untracked or ignored files that the isolated tree needs too."""
-    base: Literal["snapshot", "HEAD"] = "snapshot"
+    base: str = "snapshot"
+    """The user's files as they are, or a revision to start from."""
     in_place: bool = False
+    hooks: bool = False
+    """The repository's pre-commit hook is asked before delivery; it runs outside of the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ FLAGS: Mapping[str, str] = {
 """Where an override's value comes from, for messages."""
 USERS_OWN: tuple[tuple[str, ...], ...] = (
     ("allow_remote",), ("remote_hosts",), ("api_key",), ("verify", "network"), ("environment", "allow"), ("server",),
-    ("train", "command"),
+    ("train", "command"), ("workspace", "hooks"),
 )  # fmt: skip
 SHORT_NAMES = {
     "NIGHTSHIFT_ENDPOINT": "endpoints", "NIGHTSHIFT_CANDIDATES": "candidates.count",

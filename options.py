@@ -68,7 +68,7 @@ FLAGS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--max-calls", {"metavar": "N", "type": int}, "budget of generation requests (default 200)"),
     ("--max-tokens", {"metavar": "N", "type": int}, "budget of tokens, prompts included (default 2000000)"),
     ("--in-place", {**SWITCH, "default": None}, "work in the workspace itself, without isolation"),
-    ("--base", {"choices": ("snapshot", "HEAD")}, "start from your tracked changes too (default), or from HEAD"),
+    ("--base", {"metavar": "REV"}, "start from this commit, or from your files as they are: snapshot (default)"),
     ("--branch", {"metavar": "NAME", "default": ""}, "name of the branch the work is left on"),
     ("--merge", SWITCH, "fast-forward a clean checkout on success"),
     ("--no-memory", SWITCH, "neither recall nor learn lessons"),

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from agents import Agents
 from config import Config
-from nightshift.acceptance import Accepted
+from nightshift.acceptance import Accepted, planned_files
 from nightshift.checks import refuse_unrunnable
 from nightshift.domain import (
     Attempt,
@@ -36,18 +36,21 @@ from nightshift.domain import (
 from nightshift.errors import ReplyRejected
 from nightshift.evidence import of_verdict
 from nightshift.explore import overview
-from nightshift.judge import judge, standing_tests
+from nightshift.judge import judge
 from nightshift.knowledge.entries import Question
 from nightshift.limits import Allowance, Progress, stuck, tree_hash
 from nightshift.plan import locked_files, user_criteria
 from nightshift.policy import BUILT_IN, Done, Policy, deny_done
+from nightshift.project.before import failing_text, look_again, look_before
 from nightshift.records import as_json, proof_of
 from nightshift.search.blame import concerned_sources, said_of_tests, suspects, unprovable, weighed, without_analyst
 from nightshift.search.brief import Effort
 from nightshift.search.disputes import blame_by_vote
+from nightshift.search.doubted import set_aside
 from nightshift.search.making import build_all, rebuild
 from nightshift.search.planning import Ground, make_plan
 from nightshift.search.review import reviewed
+from nightshift.search.styling import styled
 from nightshift.search.testing import write_tests
 from nightshift.search.trials import put_on_trial
 from nightshift.search.work import Work, Workshop
@@ -112,11 +115,15 @@ class Orchestrator:
             task, ground, self._agents, self._recorder, site.open_box, rules.command, given=site.plan,
             span=f"{prefix}/plan" if prefix else "plan", refusals=failed,
         )  # fmt: skip
+        user_tests = await asyncio.to_thread(
+            look_again, ground.user_tests, plan, site.tree, box, self._recorder, rules.tests, f"{prefix}/tests"
+        )
         shop = Workshop(
-            self._agents, box, self._recorder, rules.effort, rules.tests, rules.command, rules.verify_network,
-            rules.tester_temperatures, site.save, site.recollect,
+            self._agents, box, self._recorder, rules.effort, user_tests.baseline.limits(rules.tests), rules.command,
+            rules.verify_network, rules.tester_temperatures, site.save, site.recollect,
         )  # fmt: skip
-        return Work(task, plan, site.tree, Accepted({}, frozenset()), ground.user_tests, ground.protected), shop
+        accepted = Accepted({}, frozenset(), found=planned_files(plan, site.tree))
+        return Work(task, plan, site.tree, accepted, user_tests, ground.protected), shop
 
     async def _attempts_with(self, work: Work, shop: Workshop) -> RunResult:
         """With one plan: build and judge; while that fails, find the root cause and make the culprits again."""
@@ -128,7 +135,9 @@ class Orchestrator:
         while True:
             if self._rules.trust:
                 work = await asyncio.to_thread(put_on_trial, work, shop, f"attempt-{number}/trust")
+            work = await asyncio.to_thread(styled, work, shop, f"attempt-{number}/style", built)
             verdict = await self._judge(work, shop, number)
+            work, verdict = await self._without_doubted(work, shop, verdict, number)
             self.attempts.append(Attempt(number, built, verdict))
             self._remember_best(verdict, work)
             if verdict.passed:
@@ -174,8 +183,11 @@ class Orchestrator:
 
     async def _explore(self, task: Task, site: Site) -> Ground:
         """What is there; a resumed run starts from what the first part saw, not from what has changed since."""
-        box, seen = await asyncio.to_thread(site.open_box, ()), overview(site.tree, site.git)
-        user_tests = await asyncio.to_thread(standing_tests, seen.test_files, site.tree, box, self._rules.tests)
+        box, rules = await asyncio.to_thread(site.open_box, ()), self._rules
+        user_tests = await asyncio.to_thread(
+            look_before, task.prompt, site.tree, box, self._recorder, rules.tests, rules.command
+        )
+        seen = overview(site.tree, site.git, task.prompt, recent=site.recent, evidence=failing_text(user_tests))
         fields = self._recorder.recall("explored", "explore", "explore") or {
             "text": seen.text,
             "files": sorted(site.tree.texts),
@@ -186,7 +198,8 @@ class Orchestrator:
         context = str(fields["text"])
         if seen.python_files:
             context += f"\n\nA scout's summary:\n{await self._agents.explore(task, context)}"
-        protected = frozenset(seen.test_files) | locked_files(task, site.tree)
+        proof = replace(task, verify=(*task.verify, *user_tests.commands))
+        protected = frozenset((*seen.test_files, *user_tests.files)) | locked_files(proof, site.tree) | site.closed
         return Ground(
             site.tree,
             context,
@@ -194,7 +207,7 @@ class Orchestrator:
             str(fields["importable"]),
             user_tests,
             protected,
-            self._rules.policy,
+            rules.policy,
         )
 
     async def _reviewed(self, work: Work, shop: Workshop, verdict: Verdict, number: int) -> Verdict:
@@ -218,6 +231,12 @@ class Orchestrator:
         verdict = await self._judged(work, shop)
         self._record_verdict(verdict, number)
         return verdict
+
+    async def _without_doubted(self, work: Work, shop: Workshop, verdict: Verdict, number: int) -> tuple[Work, Verdict]:
+        """Judged again without tests that nothing speaks for, when nothing else fails."""
+        span = f"attempt-{number}/judge"
+        left = set_aside(work, verdict, shop, span) if self._rules.trust and not verdict.passed else None
+        return (left, await self._judge(left, shop, number)) if left else (work, verdict)
 
     async def _judged(self, work: Work, shop: Workshop) -> Verdict:
         verdict = await asyncio.to_thread(
@@ -250,6 +269,7 @@ class Orchestrator:
                 evidence="\n\n".join(filter(None, (evidence, said_of_tests(work, verdict)))),
                 sources=concerned_sources(work, verdict),
                 paths=paths,
+                texts=work.tested_tree.texts,
                 lessons=shop.recollect(span, Question(work.task.prompt, evidence=evidence)),
                 again=number > 1,
             )

@@ -14,8 +14,9 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ from nightshift.llm.tape import TapeModel
 from nightshift.ownership import remember
 from nightshift.plan import proof_words
 from nightshift.policy import Denied
+from nightshift.project.box import ProjectBox
+from nightshift.project.environment import Found, own_environments, project_environment
 from nightshift.recorded import Meter, RecordedModel, RecordedSandbox
 from nightshift.records import Record, as_json, as_line, started_with
 from nightshift.report.console import Console
@@ -61,7 +64,7 @@ from nightshift.report.ending import write_ending
 from nightshift.report.handoff import can_go_on, continue_command
 from nightshift.sandbox.box import open_sandbox
 from nightshift.sandbox.interpreter.environment import EnvironmentUnavailable, importable, prepare
-from nightshift.sandbox.interpreter.requirements import DEFAULT_ALLOWED, RequirementRefused
+from nightshift.sandbox.interpreter.requirements import DEFAULT_ALLOWED, RequirementRefused, checked, normal
 from nightshift.search.planning import OpenBox, PlanRefused
 from nightshift.workspace import open_workspace
 from nightshift.workspace.unused import is_unused, remove_unused
@@ -94,6 +97,10 @@ class Site:
     restart: Callable[[], None]
     """Puts the run's tree back to `tree`, for another plan."""
     plan: Plan | None = None
+    recent: tuple[str, ...] = ()
+    """Files that changed last, by the project's history."""
+    closed: frozenset[str] = frozenset()
+    """Files that are never written: submodules, Git LFS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,9 @@ class Session:
         self._learned = self.paths.profiles / "learned.json"
         self._boxes: dict[tuple[str, ...], Sandbox] = {}
         self._environment: Environment | None = None
+        self._environ = environ
+        self._notes: tuple[str, ...] = ()
+        """What is to be said of the environment."""
         settings = order.config.workspace
         self.workspace = open_workspace(
             order.workspace,
@@ -133,10 +143,13 @@ class Session:
             base=settings.base,
             branch=order.branch,
             policy=order.config.policy,
+            hooks=settings.hooks,
             reopen=order.resume is not None,
         )
         shown = {**environ, "NO_COLOR": "1"} if order.config.colour == "never" else environ
-        self._console = Console(sys.stderr, quiet=order.quiet, verbose=order.verbose, environ=shown)
+        self._console = Console(
+            sys.stderr, quiet=order.quiet, verbose=order.verbose, environ=shown, live=not order.dry_run
+        )
         self.trace = self._open_trace()
         self._assistant: Assistant | None = None
         if order.config.memory.enabled and not order.demo:
@@ -153,6 +166,7 @@ class Session:
     def _open_trace(self) -> Trace:
         run_dir = self.workspace.runs / self.id
         trace = Trace.resume(run_dir, version=VERSION) if self.order.resume else Trace.create(run_dir, self.id)
+        self._console.resume(trace.usage, trace.elapsed_seconds)
         trace.subscribe(self._console)
         return trace
 
@@ -170,6 +184,7 @@ class Session:
         except ModelServerError:
             self._record_start({})
             raise
+        self.workspace.models = tuple(dict.fromkeys(models[role] for role in ("builder", "repairer") if role in models))
         await asyncio.to_thread(self._record_start, models)
         settings = Settings(
             {role: config.sampling_for(role) for role in ROLES},
@@ -200,7 +215,7 @@ class Session:
             isolation=isolation,
             models=models,
             remote=config.allow_remote or bool(config.remote_hosts),
-            notes=self.workspace.notes,
+            notes=(*self.workspace.notes, *self._notes),
             demo=self.order.demo,
             plan=self.order.plan,
             config_file=self.order.config_file,
@@ -217,7 +232,8 @@ class Session:
     async def _model(self, meter: Meter) -> tuple[ChatModel, dict[str, str]]:
         config = self.order.config
         if self.order.demo and not self.order.record_tape:
-            return TapeModel.from_file(DEMO / "tape.jsonl", delay=DEMO_DELAY), dict.fromkeys(ROLES, TAPE_MODEL)
+            tape = TapeModel.from_file(DEMO / "tape.jsonl", delay=DEMO_DELAY, listener=self._console.waiting)
+            return tape, dict.fromkeys(ROLES, TAPE_MODEL)
         if self._servers.names:
             self._console.say(f"starting  llama-server for {', '.join(self._servers.names)}")
         await self._servers.start()
@@ -242,6 +258,7 @@ class Session:
             deadlines=config.deadlines,
             profiles=self._profiles,
             switches=config.switches,
+            listener=self._console.waiting,
         )
         self._thinkers, self._figures = connection.thinkers(), pool.figures
         by_role = {role: {target.model for target in targets} for role, targets in connection.targets.items()}
@@ -250,7 +267,7 @@ class Session:
 
     def _site(self) -> Site:
         """What exploration starts from; recorded, so that a resumed run starts from the same."""
-        tree = self.workspace.tree()
+        tree = self._tree
         return Site(
             tree=tree,
             git=self.workspace.git_state().sentence(),
@@ -261,22 +278,46 @@ class Session:
             save=self._save,
             restart=lambda: self._settle(tree, "Back to the start for another plan"),
             plan=self.order.plan,
+            recent=self.workspace.recent(),
+            closed=self.workspace.closed,
         )
 
     def _open_box(self, requires: tuple[str, ...]) -> Sandbox:
         """A sandbox whose interpreter has these packages. Raises PlanRefused with what the planner can change."""
         if requires in self._boxes:
             return self._boxes[requires]
-        allowed = DEFAULT_ALLOWED | set(self.order.config.environment.allow)
         wanted = tuple(dict.fromkeys([*self.order.config.environment.requires, *requires]))
         try:
-            self._environment = prepare(wanted, cache=self.paths.environments, allow=allowed)
+            found = self._found(wanted)
         except (RequirementRefused, EnvironmentUnavailable) as error:
             raise PlanRefused(str(error)) from error
-        opened = open_sandbox(self._environment, unsafe=self.order.unsafe)
-        box = RecordedSandbox(opened, self.trace, self.workspace.secrets)
+        self._environment, self._notes = found.environment, found.notes
+        own = open_sandbox(found.environment, unsafe=self.order.unsafe)
+        box = RecordedSandbox(
+            ProjectBox(own, found.plugins, importable(found.environment)), self.trace, self.workspace.secrets
+        )
         self._boxes[requires] = box
         return box
+
+    def _found(self, wanted: tuple[str, ...]) -> Found:
+        """The project's environment when it has or needs one, else one with the wanted packages alone."""
+        allowed = {normal(name) for name in DEFAULT_ALLOWED | set(self.order.config.environment.allow)}
+        requires = [checked(requirement, allowed) for requirement in wanted]
+        own = () if self.order.demo else tuple(own_environments(self.workspace.path, self._environ))
+        texts = {} if self.order.demo else self._tree.texts
+        cache = self.paths.environments
+        found = project_environment(texts, own, self._works, cache=cache, requires=requires)
+        return found or Found(prepare(wanted, cache=cache, allow=allowed))
+
+    def _works(self, environment: Environment) -> bool:
+        """Seen with a test of ours, in the sandbox."""
+        with closing(open_sandbox(environment, unsafe=self.order.unsafe)) as box:
+            return box.test(Tree({"test_it.py": "def test_it():\n    pass\n"}), ["test_it.py"]).passed
+
+    @cached_property
+    def _tree(self) -> Tree:
+        """The run's tree as it was at the start."""
+        return self.workspace.tree()
 
     def _save(self, texts: Mapping[str, str], message: str) -> None:
         with self._told_denials():
@@ -319,6 +360,7 @@ class Session:
                 result = await self._result(work)
                 return self._finish(result)
         finally:
+            self._console.close()
             self.trace.close()
             if self._unused:
                 remove_unused(self.workspace.path, self.paths.trees / self.id)

@@ -1,8 +1,9 @@
 """Which checks may prove something: seen to fail on stubs, bound to their criteria, then frozen.
 
-A check that holds on a tree of stubs proves nothing about the real one. Generated tests that cannot fail, that
-cannot be collected, or that other samples of the same specification contradict, are quarantined with a reason;
-they take no part in the verdict and are listed in the result.
+A check that holds on a tree of stubs proves nothing about the real one. A file that is there already is its own stub,
+with stubs of what the plan adds to it: what holds before anything is changed shows nothing new. Generated tests that
+cannot fail, that cannot be collected, or that other samples of the same specification contradict, are quarantined
+with a reason; they take no part in the verdict and are listed in the result.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from nightshift.checks import base_node, run_command_check
 from nightshift.domain import (
@@ -23,7 +25,9 @@ from nightshift.domain import (
     TestsCheck,
     Tree,
 )
-from nightshift.source.stubs import VARIANTS, stub_texts
+from nightshift.source.interfaces import interface_of, parse_interface, render
+from nightshift.source.shapes import Interface
+from nightshift.source.stubs import VARIANTS, stub_module, stub_texts
 from nightshift.source.tests_pool import contradicted, drop_tests, pool_tests, test_names, unsafe_test_reason
 
 STUB_VARIANTS = tuple(range(len(VARIANTS)))
@@ -48,6 +52,8 @@ class Accepted:
     samples: Mapping[str, int] = field(default_factory=dict)
     """Test file -> how many samples it was made from."""
     quarantined: tuple[Quarantined, ...] = ()
+    found: Mapping[str, str] = field(default_factory=dict)
+    """The planned files that were there before, as they were."""
 
     def replacing(self, path: str, new: Accepted) -> Accepted:
         """With the tests of one file taken from `new`."""
@@ -63,6 +69,7 @@ class Accepted:
             {**{node: self.support[node] for node in others(self.support)}, **new.support},
             {**self.samples, **new.samples},
             tuple(dict.fromkeys((*self.quarantined, *new.quarantined))),
+            self.found,
         )
 
     @property
@@ -72,14 +79,15 @@ class Accepted:
 
 def prove_criteria(plan: Plan, tree: Tree, sandbox: Sandbox, limits: ExecLimits) -> tuple[Plan, tuple[str, ...]]:
     """Runs every script and command on the stubs: the plan with its guards marked, and reasons to refuse it."""
-    stubs = [_stub_tree(plan, tree, variant) for variant in STUB_VARIANTS]
+    found = planned_files(plan, tree)
+    stubs = [_stub_tree(plan, tree, variant, found) for variant in STUB_VARIANTS]
     criteria: list[Criterion] = []
     reasons: list[str] = []
     for criterion in plan.criteria:
         if isinstance(criterion.check, TestsCheck):
             criteria.append(criterion)
             continue
-        results = [run_command_check(criterion, stub, sandbox, limits) for stub in stubs]
+        results = [run_command_check(criterion, stub, sandbox, limits) for stub in _different(stubs)]
         # Not seen to fail on one of them: then code that does nothing fulfils it.
         guard = any(result.passed for result in results)
         criteria.append(replace(criterion, guard=guard))
@@ -90,24 +98,44 @@ def prove_criteria(plan: Plan, tree: Tree, sandbox: Sandbox, limits: ExecLimits)
     return replace(plan, criteria=tuple(criteria)), tuple(reasons)
 
 
+def planned_files(plan: Plan, tree: Tree) -> dict[str, str]:
+    """The files that the plan changes, as they are in this tree."""
+    paths = [step.path for step in plan.steps if step.kind != "test"]
+    return {path: tree.texts[path] for path in paths if path in tree.texts}
+
+
+def _different(trees: Sequence[Tree]) -> list[Tree]:
+    """Where nothing is new all stubs are the file that is there."""
+    return [tree for number, tree in enumerate(trees) if all(tree.texts != other.texts for other in trees[:number])]
+
+
 def accept_tests(
-    plan: Plan, samples: Mapping[str, Sequence[str]], tree: Tree, sandbox: Sandbox, limits: ExecLimits
+    plan: Plan,
+    samples: Mapping[str, Sequence[str]],
+    tree: Tree,
+    sandbox: Sandbox,
+    limits: ExecLimits,
+    *,
+    found: Mapping[str, str] = MappingProxyType({}),
 ) -> Accepted:
-    """Pools the sampled versions of each test file and keeps the tests that can prove something."""
+    """Pools the sampled versions of each test file and keeps the tests that can prove something.
+
+    `found` are the planned files that were there before the run: a test must fail on them as they were.
+    """
     texts: dict[str, str] = {}
     support: dict[str, int] = {}
     out: list[Quarantined] = []
     for path, versions in samples.items():
         # Of two equal tests the first gives the name, and names bind tests to criteria: the best named sample first.
-        text, found, refused = _pooled(path, sorted(versions, key=lambda version: -_naming(version, plan)))
+        text, origins, refused = _pooled(path, sorted(versions, key=lambda version: -_naming(version, plan)))
         out += refused
         if text:
             texts[path] = text
-            support |= {f"{path}::{name}": len(origin) for name, origin in found.items()}
-    reports = [_on_stubs(plan, tree, texts, variant, sandbox, limits) for variant in STUB_VARIANTS] if texts else []
+            support |= {f"{path}::{name}": len(origin) for name, origin in origins.items()}
+    reports = _on_stubs(plan, tree, texts, found, sandbox, limits) if texts else []
     nodes: set[str] = set()
     for path in list(texts):
-        refused = _unproving(path, reports)
+        refused = _unproving(path, reports, already=bool(found))
         out += refused
         names = {q.node.partition("::")[2] for q in refused}
         collected = {base_node(r.node) for report in reports for r in report.results if r.node.startswith(path + "::")}
@@ -119,7 +147,7 @@ def accept_tests(
         texts[path] = drop_tests(texts[path], names) if names else texts[path]
     held = tuple(_held(report) & nodes for report in reports)
     counts = {path: len(samples[path]) for path in texts}
-    return Accepted(texts, frozenset(nodes), held, support, counts, tuple(dict.fromkeys(out)))
+    return Accepted(texts, frozenset(nodes), held, support, counts, tuple(dict.fromkeys(out)), found)
 
 
 def _naming(version: str, plan: Plan) -> int:
@@ -183,18 +211,41 @@ def _pooled(path: str, versions: Sequence[str]) -> tuple[str, Mapping[str, tuple
     return drop_tests(pooled.text, set(against)) if against else pooled.text, pooled.origin, refused
 
 
-def _stub_tree(plan: Plan, tree: Tree, variant: int) -> Tree:
-    return Tree({**tree.texts, **stub_texts(plan, variant=variant)}, tree.base)
+def _stub_tree(plan: Plan, tree: Tree, variant: int, found: Mapping[str, str]) -> Tree:
+    new = tuple(step for step in plan.steps if step.path not in found)
+    stubs = stub_texts(replace(plan, steps=new), variant=variant)
+    # The packages that a plan implies may be there, with content.
+    kept = {path: text for path, text in stubs.items() if any(path == s.path for s in new) or path not in tree.texts}
+    grown = {step.path: _grown(found[step.path], step.interface, variant) for step in plan.steps if step.path in found}
+    return Tree({**tree.texts, **kept, **grown}, tree.base)
+
+
+def _grown(text: str, interface: str, variant: int) -> str:
+    """A file as it was, with stubs of the functions and classes that the plan adds to it."""
+    try:
+        wanted, there = parse_interface(interface), interface_of(text).definitions
+    except (ValueError, SyntaxError):
+        return text
+    new = Interface(
+        tuple(function for function in wanted.functions if function.name not in there),
+        tuple(cls for cls in wanted.classes if cls.name not in there),
+        tuple(constant for constant in wanted.constants if constant.name not in there),
+    )
+    return f"{text}\n\n{stub_module(render(new), variant=variant)}" if new.definitions else text
 
 
 def _on_stubs(
-    plan: Plan, tree: Tree, texts: Mapping[str, str], variant: int, sandbox: Sandbox, limits: ExecLimits
-) -> TestReport:
-    stubs = _stub_tree(plan, tree, variant)
-    return sandbox.test(Tree({**stubs.texts, **texts}, stubs.base), tuple(texts), limits=limits)
+    plan: Plan, tree: Tree, texts: Mapping[str, str], found: Mapping[str, str], sandbox: Sandbox, limits: ExecLimits
+) -> list[TestReport]:
+    """For each kind of stub; those that come to the same tree are run once."""
+    stubs = [_stub_tree(plan, tree, variant, found) for variant in STUB_VARIANTS]
+    different = _different(stubs)
+    trees = [Tree({**stub.texts, **texts}, stub.base) for stub in different]
+    reports = [sandbox.test(each, tuple(texts), limits=limits) for each in trees]
+    return [next(r for s, r in zip(different, reports, strict=True) if s.texts == stub.texts) for stub in stubs]
 
 
-def _unproving(path: str, reports: Sequence[TestReport]) -> list[Quarantined]:
+def _unproving(path: str, reports: Sequence[TestReport], *, already: bool) -> list[Quarantined]:
     for report in reports:
         if errors := [text for where, text in report.collection_errors if where == path]:
             return [Quarantined(path, f"cannot be collected on the plan's interfaces: {errors[0].strip()[-300:]}")]
@@ -202,7 +253,8 @@ def _unproving(path: str, reports: Sequence[TestReport]) -> list[Quarantined]:
     for report in reports:
         for node, result in _worst_by_test(report, path).items():
             by_node.setdefault(node, []).append(result)
-    return [Quarantined(node, reason) for node, results in by_node.items() if (reason := _unproving_reason(results))]
+    reasons = {node: _unproving_reason(results, already=already) for node, results in by_node.items()}
+    return [Quarantined(node, reason) for node, reason in reasons.items() if reason]
 
 
 def _worst_by_test(report: TestReport, path: str) -> dict[str, TestResult]:
@@ -220,10 +272,11 @@ def _proves_nothing(held: Sequence[bool]) -> bool:
     return all(held) or (len(held) == len(STUB_VARIANTS) and all(held[NONSENSE]))
 
 
-def _unproving_reason(results: Sequence[TestResult]) -> str:
+def _unproving_reason(results: Sequence[TestResult], *, already: bool) -> str:
     held = [result.outcome == "passed" for result in results]
     if all(held):
-        return "passes on a stub, so it cannot fail"
+        where = "before anything is changed, so it shows nothing new" if already else "on a stub, so it cannot fail"
+        return f"passes {where}"
     if _proves_nothing(held):
         return "passes on a stub that returns nonsense of the right type, so it proves nothing of the task"
     if any(result.outcome in ("skipped", "xfailed", "xpassed") for result in results):

@@ -37,6 +37,16 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+NEEDING_SCHEMA: dict[str, Any] = {
+    **SCHEMA,
+    "properties": {
+        **SCHEMA["properties"],
+        "need": {"type": "array", "maxItems": 5, "items": {"type": "string", "maxLength": 160}},
+    },
+}
+"""With texts of the project that the analyst must see first; they are shown once."""
+
+
 def read_diagnosis(data: Any, paths: dict[str, str]) -> Diagnosis:
     """`paths` maps what may be blamed to its kind. Raises ReplyRejected."""
     try:

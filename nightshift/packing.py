@@ -14,10 +14,18 @@ from nightshift.prompting import head
 LEFT_OUT = "(left out: no room)"
 
 LEVELS: tuple[Mapping[str, int], ...] = (
-    {"lessons": 0, "context": 5000, "overview": 5000, "modules": 3000, "sources": 12_000},
-    {"context": 1500, "overview": 2000, "modules": 1000, "sources": 6000, "evidence": 5000},
-    {"context": 0, "overview": 800, "modules": 0, "sources": 3000, "evidence": 2500, "interfaces": 6000},
-    {"sources": 1200, "evidence": 1000, "advice": 600, "interfaces": 3000},
+    {"lessons": 0, "context": 5000, "overview": 5000, "modules": 3000, "sources": 12_000, "opened": 8000},
+    {"context": 1500, "overview": 2000, "modules": 1000, "sources": 6000, "evidence": 5000, "opened": 5000},
+    {
+        "context": 0,
+        "overview": 800,
+        "modules": 0,
+        "sources": 3000,
+        "evidence": 2500,
+        "interfaces": 6000,
+        "opened": 2500,
+    },
+    {"sources": 1200, "evidence": 1000, "advice": 600, "interfaces": 3000, "opened": 1000},
 )
 """Characters that a variable of a prompt keeps, from one level to the next: neighbours first, then evidence."""
 

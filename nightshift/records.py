@@ -41,6 +41,7 @@ T = TypeVar("T")
 KINDS: Mapping[str, str] = {
     "run_started": "What the run is: task, settings, models, isolation. Always the first.",
     "explored": "What was there before the work began, as the planner is told it.",
+    "baseline": "What the project's tests said before anything was touched: passed, failed, flaky, slow.",
     "planned": "A plan as the model gave it, and why it was refused, if it was.",
     "accepted": "The tests of a file that were accepted from the samples of the tester, before any code was written.",
     "asked": "A request is about to be sent to a model server; on disk before it is.",
@@ -56,7 +57,7 @@ KINDS: Mapping[str, str] = {
     "splice": "A file put together from functions of several candidates, and whether it was better.",
     "trust": "What mutants and reruns said of the generated tests.",
     "guard": "A rule of ours that stepped in: a reply refused, a loop broken, a blame moved.",
-    "policy": "An answer of the policy to a write, a command, a commit or \"done\".",
+    "policy": 'An answer of the policy to a write, a command, a commit or "done".',
     "fault": "A request that failed, and how.",
     "server": "A model server of our own: started, ready, ended.",
     "resumed": "From here on another process goes on with the run.",

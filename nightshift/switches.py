@@ -31,6 +31,7 @@ class Switches:
     trust: bool = True
     """Tests are tried on mutants and run again, and doubted ones are rewritten before the source is."""
     voting: bool = False
-    """What execution cannot decide is put to the voter role. Off: in the laboratory it never changed a choice."""
+    """What execution cannot decide is put to the voter role. Off: in the laboratory it brought
+    nothing outside its interval."""
     review: bool = True
     """Another model than the builder's looks for a check that the result fails."""

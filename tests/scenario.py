@@ -107,6 +107,7 @@ ROLES = {
     "You plan": "planner",
     "You write pytest": "tester",
     "You write one complete file": "builder",
+    "You change one file": "builder",
     "You repair": "repairer",
     "You find the root cause": "analyst",
     "You are a scout": "explorer",

@@ -39,6 +39,7 @@ LEVELS = (
         "selfplay",
         "recorded",
         "checks",
+        "project",
         "plan",
         "diagnosis",
         "knowledge",

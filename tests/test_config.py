@@ -147,7 +147,7 @@ def test_every_section_can_be_set(home: dict[str, str], tmp_path: Path) -> None:
         ("model = '''\n[limits]\ncalls = 0\n'''\n[limits]\ncalls = 0", 6, "limits.calls"),
         ("[generation]\ntop_p = 0", 2, "generation.top_p"),
         ("[deadlines]\nstall = 0", 2, "deadlines.stall"),
-        ("[workspace]\nbase = 'main'", 2, "'snapshot' or 'HEAD', not 'main'"),
+        ("[workspace]\nbase = 3", 2, "workspace.base must be text, not 3"),
         ("[roles]\nboss = 'x'", 2, "roles.boss is unknown; known keys: explorer, planner"),
         ("[roles]\nbuilder = ''", 2, "MODEL or MODEL@URL"),
         ("[roles]\nbuilder = 'x@'", 2, "MODEL or MODEL@URL"),

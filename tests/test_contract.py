@@ -62,7 +62,7 @@ def test_exit_reasons_have_the_codes_of_the_contract() -> None:
 def test_a_run_leaves_the_files_of_the_contract_and_nothing_else(tmp_path: Path) -> None:
     done = build(Scenario(), tmp_path)
     assert {path.name for path in done.run_dir.iterdir()} == {
-        "trace.jsonl", "result.json", "report.html", "selfplay.jsonl", "heartbeat",
+        "trace.jsonl", "result.json", "report.html", "selfplay.jsonl", "heartbeat", "changes.patch", "pull_request.md",
     }  # fmt: skip
     assert set(done.result) == {
         "run", "task", "status", "exit_reason", "exit_code", "proof", "attempts", "criteria", "tests", "remote", "usage",

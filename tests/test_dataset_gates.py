@@ -96,7 +96,7 @@ LINES: list[tuple[str, Any]] = [
     ("secret", {"messages": [USER, said(SECRETS[8])]}),
     (
         "benchmark",
-        {"messages": [{"role": "user", "content": (BENCHMARKS / "calculator/prompt.md").read_text()}, REPLY]},
+        {"messages": [{"role": "user", "content": (BENCHMARKS / "01-calculator/prompt.md").read_text()}, REPLY]},
     ),
     ("no difference", {"prompt": [USER], "chosen": [said("x = 1")], "rejected": [said("x  =  1\n")]}),
     ("no JSON", None),

@@ -62,14 +62,18 @@ class Writer:
         self.asked: list[str] = []
         self.called_off: list[str] = []
         self.hints: list[str] = []
+        self.told: dict[str, str] = {}
+        """Label -> the evidence that came with the question."""
 
     async def build(self, brief: Brief, label: str, *, temperature: float, hint: str = "") -> Candidate:
         self.hints.append(hint)
+        self.told[label] = brief.evidence
         return await self._reply(label, "sample")
 
     async def repair(
         self, brief: Brief, current: Candidate, evidence: str, label: str, *, temperature: float
     ) -> Candidate:
+        self.told[label] = evidence
         return await self._reply(label, "repair")
 
     async def _reply(self, label: str, origin: Any) -> Candidate:
@@ -104,11 +108,19 @@ class Notes:
 
 
 def built(
-    writer: Writer, sandbox: Sandbox, *, tests: str = TESTS, effort: Effort = EFFORT, notes: Notes | None = None
+    writer: Writer,
+    sandbox: Sandbox,
+    *,
+    tests: str = TESTS,
+    effort: Effort = EFFORT,
+    notes: Notes | None = None,
+    user_tests: frozenset[str] = frozenset(),
 ) -> tuple[Built, Notes]:
     notes = notes or Notes()
     tree = Tree({"test_shop.py": tests} if tests else {})
-    bench = Bench(STEP, tree, tuple(tree.texts), sandbox, ExecLimits(seconds=20), ExecLimits(seconds=20))
+    bench = Bench(
+        STEP, tree, tuple(tree.texts), sandbox, ExecLimits(seconds=20), ExecLimits(seconds=20), user_tests=user_tests
+    )
     brief = Brief(Task("a shop"), Plan("a shop", (STEP,), ()), STEP, "attempt-1/build/shop.py", "")
     found = asyncio.run(build_step(brief, bench, writer, effort, notes))
     assert found is not None
@@ -199,13 +211,46 @@ def test_two_moves_without_a_better_score_change_the_approach(sandbox: Sandbox) 
     assert found.chosen.candidate.label == "candidate-4"
 
 
-def test_no_repair_is_asked_for_towards_tests_that_no_candidate_passes(sandbox: Sandbox) -> None:
-    never = TESTS + "\n\ndef test_never():\n    assert label('x') == 'no candidate says so'\n"
+NEVER = "\n\ndef test_never():\n    assert label('x') == 'no candidate says so'\n"
+
+
+def test_no_repair_is_asked_for_towards_tests_that_most_candidates_fail(sandbox: Sandbox) -> None:
     twin = RIGHT.replace("name.title()", "name.capitalize()")
     writer = Writer(candidate_1=RIGHT, candidate_2=twin, repair_1=RIGHT)
-    _, notes = built(writer, sandbox, tests=never, effort=Effort(2, (0.0,), 2, 1))
-    assert "no candidate passes any of the tests that fail" in skipped(notes)["repair-1"]
+    _, notes = built(writer, sandbox, tests=TESTS + NEVER, effort=Effort(2, (0.0,), 2, 1))
+    assert "these are in doubt" in skipped(notes)["repair-1"]
     assert "repair-1" not in writer.asked
+
+
+def test_a_repair_is_told_of_the_tests_that_other_candidates_pass_alone(sandbox: Sandbox) -> None:
+    writer = Writer(
+        candidate_1=f"{BAD_TOTAL}\n\n{GOOD_LABEL}", candidate_2=f"{GOOD_TOTAL}\n\n{BAD_LABEL}", repair_1=RIGHT
+    )
+    built(writer, sandbox, tests=TESTS + NEVER, effort=Effort(2, (0.0,), 2, 1, splice=False))
+    assert "test_label: failed" in writer.told["repair-1"]
+    assert "test_never: failed" not in writer.told["repair-1"]
+
+
+def test_a_single_candidate_is_repaired_towards_all_that_it_fails(sandbox: Sandbox) -> None:
+    """Nobody else was heard who could cast doubt on a test."""
+    writer = Writer(candidate_1=f"{BAD_TOTAL}\n\n{GOOD_LABEL}", repair_1=RIGHT)
+    built(writer, sandbox, tests=TESTS + NEVER, effort=Effort(1, (0.0,), 1, 1))
+    assert "test_never: failed" in writer.told["repair-1"]
+
+
+def test_a_repair_always_follows_the_tests_of_the_user(sandbox: Sandbox) -> None:
+    twin = RIGHT.replace("name.title()", "name.capitalize()")
+    writer = Writer(candidate_1=RIGHT, candidate_2=twin, repair_1=RIGHT)
+    built(writer, sandbox, tests=TESTS + NEVER, effort=Effort(2, (0.0,), 2, 1), user_tests=frozenset({"test_shop.py"}))
+    assert "test_never: failed" in writer.told["repair-1"]
+
+
+def test_a_fresh_start_is_not_told_of_tests_in_doubt(sandbox: Sandbox) -> None:
+    twin = RIGHT.replace("name.title()", "name.capitalize()")
+    writer = Writer(candidate_1=RIGHT, candidate_2=twin, candidate_3=RIGHT)
+    built(writer, sandbox, tests=TESTS + NEVER, effort=Effort(2, (0.0,), 3, 0))
+    assert "candidate-3" in writer.asked
+    assert writer.told["candidate-3"] == ""
 
 
 @pytest.mark.slow

@@ -48,7 +48,6 @@ from nightshift.search.voting import (
     decide,
     first_to_ahead_by_k,
     first_to_k,
-    k_for,
     letter,
     read_vote,
     shuffled,
@@ -161,20 +160,6 @@ def test_each_voter_is_shown_another_order_and_the_same_one_again_on_resume() ->
     assert {order[0] for order in orders} == set(options)
     assert all(sorted(order) == options for order in orders)
     assert len({shuffled(options, f"span-{number}", 1) for number in range(20)}) > 5
-
-
-@pytest.mark.parametrize(
-    "error, decisions, k",
-    [
-        (0.0022, 2**20 - 1, 3), (0.0040, 2**20 - 1, 4), (0.0018, 2**20 - 1, 3), (0.0358, 2**20 - 1, 6),
-        (0.0569, 2**20 - 1, 6), (0.1839, 2**20 - 1, 12), (0.2342, 2**20 - 1, 15), (0.3571, 2**20 - 1, 29),
-        (0.4, 10, 13), (0.4, 50, 17), (0.4, 100, 19), (0.3, 10, 7), (0.2, 50, 5), (0.15, 100, 5), (0.1, 10, 3),
-        (0.05, 10, 2), (0.0, 100, 1), (0.5, 1, None), (1.0, 10, None),
-    ],
-)  # fmt: skip
-def test_how_far_ahead_follows_from_how_often_a_vote_is_right(error: float, decisions: int, k: int | None) -> None:
-    """The published table for a million decisions, and a few; a model that is right half of the time cannot vote."""
-    assert k_for(1 - error, decisions) == k
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.selection import report
-from benchmarks.selection.arms import BARE, COUNT, METHOD, ONE, ORACLE, Arm
+from benchmarks.selection.arms import BARE, COUNT, METHOD, ONE, ORACLE, VERIFIED, Arm
 from benchmarks.selection.cases import Case, Dealer, Log, Memo, Purse
 from benchmarks.selection.lab import Job, Trial, case_of, do
 from benchmarks.selection.scoring import Row, difference, interval, pass_rate
+from benchmarks.selection.speed import NAMES, REPEATS, TESTS, speed
 from benchmarks.simulated.calibration import MEASURED, RULES, SIZES, TOLERANCE, Matrix, calibrated, furthest, table
 from benchmarks.simulated.errors import errors_of
 from benchmarks.simulated.knowledge import names, read
@@ -127,6 +128,19 @@ def test_the_way_to_the_oracle_and_the_price_of_a_right_file() -> None:
     assert figures["oracle of N"].value == 60
 
 
+def test_checks_that_pass_are_told_apart_from_files_that_are_right() -> None:
+    checked = [replace(row(f"t{n}", VERIFIED.name, right=n < 2), verified=n < 3) for n in range(4)]
+    figures = {figure.name: figure for figure in report.main(checked)}
+    assert figures["passes the user's checks and is wrong"].value == pytest.approx(100 / 3)
+    assert figures["false green with --verify"].verdict == "ok"
+
+
+def test_choosing_is_timed_on_eight_candidates_and_sixty_tests() -> None:
+    figure = speed()
+    assert (figure.at_most, len(figure.values), len(NAMES)) == (100, REPEATS, TESTS)
+    assert "8 candidates, 60 tests" in figure.how
+
+
 # The table of rules.
 
 
@@ -134,9 +148,12 @@ def test_rules_on_a_matrix_that_can_be_done_by_hand() -> None:
     """Two right candidates agree; a wrong one passes more tests, all of them wrong."""
     right, wrong = (True, True, False, False, False), (False, False, True, True, True)
     passes, tests = (right, right, wrong), (True, True, False, False, False)
-    best = {name: max(range(3), key=lambda i, rule=rule: rule(passes, tests)[i]) for name, rule in RULES.items()}
-    assert (best["count"], best["dual agreement"], best["right tests only"]) == (2, 0, 0)
-    found = table([Matrix(passes * 16, (True, True, False) * 16, tests)])
+    small = Matrix(passes, (True, True, False), (0, 0, 1), tests)
+    scores = {name: list(rule(small)) for name, rule in RULES.items()}
+    best = {name: found.index(max(found)) for name, found in scores.items()}
+    assert (best["count"], best["dual agreement"], best["output consensus"], best["right tests only"]) == (2, 0, 0, 0)
+    assert small.of([2, 0]) == Matrix((wrong, right), (False, True), (1, 0), tests)
+    found = table([Matrix(passes * 16, (True, True, False) * 16, (0, 0, 1) * 16, tests)])
     assert found["oracle"][-1] == 100
     assert found["random"][-1] == pytest.approx(200 / 3)
     assert set(found) == set(MEASURED)

@@ -1,12 +1,17 @@
 """What one text says is read once, whatever it holds; what it means in a project follows the project."""
 
 import gc
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from nightshift.source.facts import facts, facts_or_nothing
+from nightshift.source.facts import facts, facts_or_nothing, packed
 from nightshift.source.graph import affected, import_graph
 from nightshift.source.interfaces import changed_names, interface_of, missing_from, parse_interface, signatures
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_a_text_is_read_once_and_an_equal_one_not_again() -> None:
@@ -205,3 +210,21 @@ def test_the_same_text_means_something_else_when_the_files_are_others() -> None:
     assert import_graph({**user, "p/a.py": ""}).imports("p/user.py") == {"p/a.py"}
     assert import_graph({**user, "p/a.py": "", "a.py": ""}).imports("p/user.py") == {"a.py", "p/a.py"}
     assert import_graph(user).imports("p/user.py") == set()
+
+
+def test_what_one_process_read_another_remembers_and_anything_damaged_is_ignored() -> None:
+    """The same imports without parsing; the interface still to be had."""
+    text = "import a.b as c\nfrom . import d\nimport_module('e')\ndef f(x: int): ...\n"
+    data = packed([text, "import never_read\n"] if facts(text) else [])
+    code = (
+        "import ast, sys; from nightshift.source.facts import facts, remember\n"
+        "data = sys.stdin.buffer.read(); damaged = data[:-3] + b'xxx'\n"
+        "assert not remember(damaged) and not remember(b'') and not remember(b'x' * 99) and remember(data)\n"
+        f"parse, ast.parse = ast.parse, None\nfound = facts({text!r})\nast.parse = parse\n"
+        "print(found.statements, found.calls, found.interface)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    read = facts(text)
+    assert done.stdout.decode() == f"{read.statements} {read.calls} {read.interface}\n"
+    assert b"never_read" not in data

@@ -14,8 +14,22 @@ from dataclasses import dataclass, replace
 
 from benchmarks.figures import Figure
 from benchmarks.selection import report
-from benchmarks.selection.arms import BARE, COMPILES, COUNT, FREE, METHOD, ONE, ORACLE, PARTS, POOLS, VERIFIED, Arm
+from benchmarks.selection.arms import (
+    BARE,
+    COMPILES,
+    COUNT,
+    FREE,
+    METHOD,
+    MORE,
+    ONE,
+    ORACLE,
+    PARTS,
+    POOLS,
+    VERIFIED,
+    Arm,
+)
 from benchmarks.selection.lab import Job, Trial, found
+from benchmarks.selection.speed import speed
 from benchmarks.simulated.calibration import WORLDS
 from benchmarks.simulated.knowledge import names
 from benchmarks.simulated.profiles import CALIBRATED, PROFILES
@@ -34,11 +48,11 @@ class Scale:
     worlds: int = WORLDS
     """Of each task, for the calibration table; 0: no table."""
     arms: tuple[Arm, ...] = ALL
-    doubts: bool = True
-    """Whether the assumptions that no table determines are varied."""
+    varied: tuple[int, ...] = (0, 1)
+    """Seeds for the arms that ask other questions, and for the assumptions that no table determines."""
 
 
-QUICK = Scale(tasks=6, seeds=1, worlds=0, arms=(ONE, COUNT, METHOD, BARE, FREE, ORACLE), doubts=False)
+QUICK = Scale(tasks=6, seeds=1, worlds=0, arms=(ONE, COUNT, METHOD, BARE, FREE, ORACLE), varied=())
 
 
 def measure(scale: Scale, environment: Environment, say: Callable[[str], object]) -> list[Figure]:
@@ -52,7 +66,7 @@ def measure(scale: Scale, environment: Environment, say: Callable[[str], object]
 def _figures(scale: Scale, environment: Environment, say: Callable[[str], object]) -> Iterator[Figure]:
     chosen = [names()[number * len(names()) // scale.tasks] for number in range(scale.tasks)]
     others = [name for name in names() if name not in chosen] if scale.worlds else []
-    trials = (Trial(MAIN, CALIBRATED, tuple(range(scale.seeds)), scale.arms), *(_doubts() if scale.doubts else ()))
+    trials = (Trial(MAIN, CALIBRATED, tuple(range(scale.seeds)), scale.arms), *_variations(scale.varied))
     jobs = [Job(task, trials, scale.worlds) for task in chosen]
     # The table of rules is of all tasks: there are no arms to be run for it.
     jobs += [Job(task, (), scale.worlds) for task in others]
@@ -62,20 +76,25 @@ def _figures(scale: Scale, environment: Environment, say: Callable[[str], object
         say(f"       simulated: {jobs[number - 1].task}, {number} of {len(jobs)} tasks")
     if scale.worlds:
         yield from report.calibration([matrix for part in parts for matrix in part.matrices])
+    yield speed()
     rows = report.merged([part.rows for part in parts])
     yield from report.main(rows.pop(MAIN))
     for name, found_rows in rows.items():
         yield from report.main(found_rows, f"{name}: ")
 
 
-def _doubts() -> Iterator[Trial]:
-    """One seed each: the size of the test pool, what hangs on assumptions, and other profiles."""
-    yield Trial("test pools", CALIBRATED, (0,), (METHOD, *POOLS))
-    parts = tuple(part for part in PARTS if part.name in ("without fixes", "without splice"))
+def _variations(seeds: tuple[int, ...]) -> tuple[Trial, ...]:
+    """What asks other questions or other worlds, and so costs runs of its own."""
     craft, shape = CALIBRATED.craft, CALIBRATED.shape
-    alone = replace(CALIBRATED, craft=replace(craft, alone=1.0))
-    yield Trial("if one function alone is wrong", alone, (0,), (*CORE, *parts))
-    yield Trial("if no error is on the surface", replace(CALIBRATED, shape=replace(shape, flawed=0.0)), (0,), CORE)
-    yield Trial("if hints do not help", replace(CALIBRATED, craft=replace(craft, hinted=0.0)), (0,), CORE)
-    for name in ("2B", "32B"):
-        yield Trial(f"profile {name}", PROFILES[name], (0,), CORE)
+    parts = tuple(part for part in PARTS if part.name in ("without fixes", "without splice"))
+    others = (
+        Trial("more", CALIBRATED, seeds, (METHOD, *MORE, *POOLS)),
+        Trial(
+            "if one function alone is wrong", replace(CALIBRATED, craft=replace(craft, alone=1.0)), seeds,
+            (*CORE, *parts),
+        ),
+        Trial("if no error is on the surface", replace(CALIBRATED, shape=replace(shape, flawed=0.0)), seeds, CORE),
+        Trial("if hints do not help", replace(CALIBRATED, craft=replace(craft, hinted=0.0)), seeds, CORE),
+        *(Trial(f"profile {name}", PROFILES[name], seeds, CORE) for name in ("2B", "32B")),
+    )  # fmt: skip
+    return others if seeds else ()

@@ -42,6 +42,8 @@ class Outcome:
     """Every file it looked at."""
     alike: int = 0
     """Of these, the ones that only look different from another and were not run."""
+    verified: bool = False
+    """The user gave tests, and they pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Choice:
     chosen: Tried | None
     claimed: bool = False
     alike: int = 0
+    verified: bool = False
 
 
 Way = Callable[[Case, Purse], Awaitable[Choice]]
@@ -78,6 +81,7 @@ async def run(arm: Arm, case: Case) -> Outcome:
         purse.calls,
         tuple(choice.tried),
         choice.alike,
+        choice.verified,
     )
 
 
@@ -150,7 +154,8 @@ async def _method(case: Case, purse: Purse, effort: Effort = FULL, files: int = 
         best = max(range(len(told)), key=lambda i: _count(told[i]))
         return Choice(tried, tried[best], all(rung["passed"] for rung in told[best]["rungs"]), alike)
     chosen = built.chosen.candidate
-    return Choice(tried, Tried(chosen.text, chosen.origin), built.chosen.passed, alike)
+    users = [ok for node, ok in built.chosen.outcomes.items() if node.split("::")[0] in bench.user_tests]
+    return Choice(tried, Tried(chosen.text, chosen.origin), built.chosen.passed, alike, bool(users) and all(users))
 
 
 def _without(**parts: Any) -> Way:
@@ -169,17 +174,15 @@ METHOD = Arm("full method", _method)
 VERIFIED = Arm("with --verify", _method, verify=True)
 ORACLE = Arm("oracle of N", _all_samples)
 """Its figure is the share of cases in which any of its samples is right."""
-BARE = Arm(
-    "5 samples, nothing free", _without(count=5, repairs=0, fixes=False, splice=False, probes=False, votes=False)
-)
-FREE = Arm("5 samples, fixes and splice", _without(count=5, repairs=0, probes=False, votes=False))
+BARE = Arm("5 samples, nothing free", _without(count=5, repairs=0, fixes=False, splice=False, probes=False))
+FREE = Arm("5 samples, fixes and splice", _without(count=5, repairs=0, probes=False))
 PARTS = (
     Arm("without fixes", _without(fixes=False)),
     Arm("without splice", _without(splice=False)),
     Arm("without probes", _without(probes=False)),
-    Arm("without votes", _without(votes=False)),
     Arm("without weights at the end", partial(_method, by_count=True)),
-    Arm("without hints", _method, hints=False),
     Arm("without repairs", _without(repairs=0)),
+    Arm("without hints", _method, hints=False),
 )
+MORE = (Arm("with votes", _without(votes=True)), Arm("with up to 7 samples", _without(widened=7)))
 POOLS = (Arm("1 test file", partial(_method, files=1)), Arm("6 test files", partial(_method, files=6)))

@@ -39,6 +39,8 @@ class Row:
     tried: int = 0
     alike: int = 0
     """Of the texts it tried, the ones that only look different from another."""
+    verified: bool = False
+    """The user's tests pass."""
 
 
 def rows(
@@ -75,6 +77,7 @@ def _row(task: str, seed: int, arm: str, outcome: Outcome, right: Collection[str
         samples=len([each for each in outcome.tried if each.origin == "sample"]),
         tried=len(outcome.tried),
         alike=outcome.alike,
+        verified=outcome.verified,
     )  # fmt: skip
 
 

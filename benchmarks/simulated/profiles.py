@@ -24,7 +24,7 @@ class Shape:
     """Correlation of the two."""
     misread: float = 0.33
     """Share of wrong candidates that misread the task; the others slip."""
-    favourites: float = 1.11
+    favourites: float = 0.9
     """Exponent of the popularity of errors within one world: the larger, the more candidates share one."""
     subtle: float = -1.02
     """How much likelier an error is that changes less; negative: more."""

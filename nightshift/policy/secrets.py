@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 SECRET_FOLDERS = frozenset({".aws", ".azure", ".docker", ".gcloud", ".gnupg", ".kube", ".ssh"})
 SECRET_NAMES = (
@@ -14,6 +14,7 @@ SECRET_NAMES = (
     "credentials", "*credentials.*", "secrets.*", "*.secret", "*.secrets", "client_secret*",
     "service-account*", "service_account*", "token.json", ".vault-token",
 )  # fmt: skip
+_NAMED = re.compile("|".join(map(translate, SECRET_NAMES)))
 HARMLESS = (".py", ".pyi", ".pub", ".md", ".example", ".sample", ".template", ".dist")
 """Code and public halves under a secret's name, and files made to be filled in."""
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----")
@@ -24,6 +25,6 @@ def is_secret(path: str, text: str = "") -> bool:
     parts = path.casefold().split("/")
     if SECRET_FOLDERS.intersection(parts[:-1]):
         return True
-    if any(fnmatchcase(parts[-1], glob) for glob in SECRET_NAMES):
+    if _NAMED.match(parts[-1]):
         return not parts[-1].endswith(HARMLESS)
     return PRIVATE_KEY.search(text) is not None

@@ -25,6 +25,7 @@ from nightshift.records import (
     started_with,
     usage_of,
 )
+from nightshift.report.result import since
 from nightshift.report.text import counted, one_line, printable
 
 SHOWN_FAILURES = 20
@@ -131,6 +132,8 @@ def _fails(records: Sequence[Record]) -> Iterator[str]:
             yield from (f"### {_title(result)}", "", f"Check: {check}", "", _block(result.evidence), "")
     if verdict and verdict.report:
         yield from _failing_tests(verdict.report)
+    for node in since(records)["regressed"]:
+        yield f"- passed before this run began, and fails now: `{one_line(node)}`"
     for item in verdict.quarantined if verdict else ():
         yield f"- quarantined, took no part: `{one_line(item.node)}`: {one_line(item.reason)}"
     yield ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from nightshift.domain import Criterion, CriterionResult, TestsCheck
 from nightshift.evidence import describe_check
-from nightshift.records import Record, criteria_of, deciding_verdict, plan_of, proof_of, settled, started_with
+from nightshift.records import Record, criteria_of, deciding_verdict, of_kind, plan_of, proof_of, settled, started_with
 from nightshift.report.text import counted, one_line, printable
 
 TITLE_CHARS = 72
@@ -82,6 +82,9 @@ def _tests(records: Sequence[Record]) -> Iterator[str]:
     passed = sum(result.outcome == "passed" for result in report.results)
     yield "## Tests"
     yield f"{passed} of {report.collected} passed on a clean copy of the result."
+    for guard in of_kind(settled(records), "guard"):
+        if guard.fields.get("rule") == "style" and not str(guard.fields.get("action")).endswith(": passed"):
+            yield f"- style, not judged: {_cell(str(guard.fields.get('action')))}"
     if verdict.quarantined:
         yield ""
         yield "These took no part:"

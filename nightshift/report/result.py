@@ -10,7 +10,8 @@ from nightshift.disk import write_atomically
 from nightshift.domain import EXIT_CODES, CriterionResult, ExitReason, Verdict
 from nightshift.project.baseline import Baseline
 from nightshift.project.before import baseline_of
-from nightshift.project.standing import PASSES_NOW, regressed
+from nightshift.project.retest import regressed
+from nightshift.project.standing import PASSES_NOW
 from nightshift.records import (
     Record,
     as_json,
@@ -45,7 +46,7 @@ def result_of(records: Sequence[Record]) -> dict[str, Any]:
         "proof": "user" if ending["exit_reason"] == "already_green" else proof_of(criteria),
         "attempts": max((attempt_number(record) for record in told), default=0),
         "criteria": [_criterion(result) for result in criteria],
-        "tests": {**_tests(deciding_verdict(records)), **_since(records), "doubted": doubted_tests(records)},
+        "tests": {**_tests(deciding_verdict(records)), **since(records), "doubted": doubted_tests(records)},
         "baseline": _baseline(baseline_of(records)),
         "remote": bool(started.get("remote")),
         "usage": {**as_json(usage_of(records)), "wall_seconds": round(elapsed_of(records), 3)},
@@ -96,7 +97,7 @@ def _tests(verdict: Verdict | None) -> dict[str, Any]:
     }
 
 
-def _since(records: Sequence[Record]) -> dict[str, Any]:
+def since(records: Sequence[Record]) -> dict[str, Any]:
     """What became of the tests that were there before."""
     verdict, before = deciding_verdict(records), baseline_of(records)
     report = verdict.report if verdict else None

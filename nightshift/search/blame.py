@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from nightshift.checks import base_node
 from nightshift.domain import Culprit, Diagnosis, Plan, TestsCheck, Verdict
 from nightshift.evidence import of_verdict
-from nightshift.prompting import fenced, head
+from nightshift.prompting import fenced
 from nightshift.search.trials import trust_of
 from nightshift.search.trust import DOUBTED, Trust
 from nightshift.search.work import Work
 from nightshift.source.graph import import_graph
+from nightshift.source.outline import outlined
+from nightshift.source.ranking import words_of
 
 SOURCES_CHARS = 24_000
 """Of source and test code shown to the analyst."""
@@ -49,14 +52,14 @@ def weighed(diagnosis: Diagnosis, work: Work, verdict: Verdict) -> tuple[Diagnos
     Execution outranks the analyst: tests that have earned trust are not to blame, and where nothing fails but tests
     that are doubted, the specification is asked again before the source is bent to them.
     """
-    trust, failing = trust_of(work), _failing_generated(work, verdict)
+    trust, failing = trust_of(work), failing_generated(work, verdict)
     cleared = [c for c in diagnosis.culprits if c.blame == "test" and _all_trusted(c.path, failing, trust)]
     if cleared:
         left = tuple(c for c in diagnosis.culprits if c not in cleared)
         names = ", ".join(c.path for c in cleared)
         culprits = left or without_analyst(work, verdict, diagnosis.advice).culprits
         return replace(diagnosis, culprits=culprits), f"the failing tests of {names} have earned trust"
-    if failing and not _others_fail(verdict, failing) and all(trust[node].score < DOUBTED for node in failing):
+    if failing and not others_fail(verdict, failing) and all(trust[node].score < DOUBTED for node in failing):
         files = sorted({node.split("::")[0] for node in failing} - work.reopened.keys())
         if files and all(c.blame == "source" for c in diagnosis.culprits):
             why = "; ".join(f"{node}: {', '.join(trust[node].doubts)}" for node in sorted(failing))
@@ -70,18 +73,19 @@ def said_of_tests(work: Work, verdict: Verdict) -> str:
     trust = trust_of(work)
     lines = [
         f"- {node}: {t.passed} of {t.tried} candidates pass it; {'; '.join(t.doubts) or 'nothing speaks against it'}"
-        for node in sorted(_failing_generated(work, verdict))
+        for node in sorted(failing_generated(work, verdict))
         if (t := trust[node]).tried
     ]
     return "\n".join(["What candidates show of the failing tests:", *lines]) if lines else ""
 
 
-def _failing_generated(work: Work, verdict: Verdict) -> frozenset[str]:
+def failing_generated(work: Work, verdict: Verdict) -> frozenset[str]:
+    """Test ids of the model's own that fail."""
     failed = {base_node(r.node) for r in verdict.report.failures} if verdict.report else set()
     return work.accepted.nodes & failed
 
 
-def _others_fail(verdict: Verdict, failing: frozenset[str]) -> bool:
+def others_fail(verdict: Verdict, failing: frozenset[str]) -> bool:
     """Something fails that is no generated test: a command, a script, a test of the user's, a collection."""
     report = verdict.report
     commands = any(not r.passed and not isinstance(r.criterion.check, TestsCheck) for r in verdict.results)
@@ -143,4 +147,11 @@ def concerned_sources(work: Work, verdict: Verdict) -> str:
     wanted = [path for path in planned if command_fails or not failing or path in reached]
     shown = [(path, tree.texts[path]) for path in (*wanted, *sorted(failing)) if path in tree.texts]
     share = max(SOURCES_CHARS // max(1, len(shown)), 4000)
-    return "\n\n".join(f"{path}\n{fenced(head(text, share))}" for path, text in shown) or "(none)"
+    told = "\n".join(result.detail for result in report.failures) if report else ""
+    return "\n\n".join(f"{path}\n{fenced(_focused(path, text, told, share))}" for path, text in shown) or "(none)"
+
+
+def _focused(path: str, text: str, told: str, limit: int) -> str:
+    """A long file around the lines that the tracebacks name."""
+    lines = {int(line) for line in re.findall(rf"{re.escape(path)}\"?(?:, line |:)(\d+)", told)}
+    return outlined(text, path, words=words_of(told), lines=sorted(lines), limit=limit)

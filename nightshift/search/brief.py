@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from nightshift.domain import Candidate, Plan, Step, Task
@@ -28,6 +29,12 @@ class Brief:
     lessons: str = ""
     """From earlier work."""
     recollect: Recollect = nothing
+    found: str = ""
+    """The user's own file, as it was before the run: a fresh start begins there, never from nothing."""
+    style: str = ""
+    """How the project writes its code, in a line."""
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The project's files, of which the author may ask to see some."""
 
     def informed(self, span: str, evidence: str) -> Brief:
         """With what earlier work taught about this file and these failures."""

@@ -14,9 +14,11 @@ from nightshift.search.build import Built, build_step
 from nightshift.search.evaluate import Bench, runnable_tests
 from nightshift.search.testing import rewrite_test
 from nightshift.search.work import Work, Workshop, modules_for, write_checked
+from nightshift.source.facts import facts_or_nothing
 from nightshift.source.fixes import missing_packages
 from nightshift.source.graph import affected, import_graph, topological
-from nightshift.source.interfaces import changed_names, interface_of, render
+from nightshift.source.interfaces import changed_names, render
+from nightshift.source.style import style_of
 
 REOPENINGS = 2
 """How often diagnosis or cascade may have one step made again."""
@@ -58,16 +60,11 @@ async def rebuild(
     while path := _next(work, advice, done):
         shop.recorder.record("cascade", span, rebuild=[{"path": path, "reason": reasons[path]}], retest=[])
         step, old = work.plan.step(path), work.tree.texts.get(path, "")
-        brief = Brief(
-            work.task,
-            work.plan,
-            step,
-            f"{span}/build/{path}",
-            modules_for(work, step),
-            "" if fresh else old,
-            evidence_for(path, verdict, work),
-            advice[path],
-            recollect=shop.recollect,
+        brief = replace(
+            _brief(work, shop, step, span),
+            current="" if fresh else old,
+            evidence=evidence_for(path, verdict, work),
+            advice=advice[path],
         )
         result = await _build(work, shop, brief, old, failing)
         done.append(path)
@@ -96,17 +93,25 @@ def _with_packages(work: Work, shop: Workshop, span: str) -> Work:
 
 
 async def _make(work: Work, shop: Workshop, step: Step, span: str, unfinished: frozenset[str]) -> Built | None:
-    present = work.tree.texts.get(step.path, "")
-    brief = Brief(
+    brief = _brief(work, shop, step, span)
+    return await build_step(brief, _bench(work, shop, step, unfinished), shop.crew, shop.effort, shop.recorder)
+
+
+def _brief(work: Work, shop: Workshop, step: Step, span: str) -> Brief:
+    others = {path for path in work.tree.texts if path.endswith(".py")} - {each.path for each in work.plan.steps}
+    return Brief(
         work.task,
         work.plan,
         step,
         f"{span}/build/{step.path}",
         modules_for(work, step),
-        present,
+        work.tree.texts.get(step.path, ""),
         recollect=shop.recollect,
+        found=work.accepted.found.get(step.path, ""),
+        style=style_of(work.tree.texts).sentence if others else "",
+        # In a project of planned files alone all that matters is shown; generated tests are nobody's to look up.
+        texts=work.tree.texts if others else {},
     )
-    return await build_step(brief, _bench(work, shop, step, unfinished), shop.crew, shop.effort, shop.recorder)
 
 
 async def _build(work: Work, shop: Workshop, brief: Brief, old: str, failing: tuple[Criterion, ...]) -> Built | None:
@@ -118,9 +123,12 @@ async def _build(work: Work, shop: Workshop, brief: Brief, old: str, failing: tu
 def _bench(work: Work, shop: Workshop, step: Step, unfinished: frozenset[str]) -> Bench:
     tests = runnable_tests(step, work.tested_tree, work.test_files, unfinished)
     user_tests = frozenset(work.user_tests.files)
+    found = work.accepted.found.get(step.path, "")
+    undecided = work.user_tests.undecided(work.plan)
     return Bench(
-        step, work.tested_tree, tests, shop.sandbox, shop.limits, shop.command_limits, shop.network, user_tests
-    )
+        step, work.tested_tree, tests, shop.sandbox, shop.limits, shop.command_limits, shop.network, user_tests, found,
+        undecided,
+    )  # fmt: skip
 
 
 def _with_winner(work: Work, shop: Workshop, evaluation: Evaluation) -> Work:
@@ -140,7 +148,9 @@ def _next(work: Work, advice: Mapping[str, str], done: list[str]) -> str | None:
 
 def _followers(work: Work, path: str, old: str) -> list[tuple[str, str]]:
     """Planned dependents that use what changed in the interface of `path`, each with what its author must know."""
-    before, after = interface_of(old), interface_of(work.tree.texts[path])
+    if not path.endswith(".py"):
+        return []
+    before, after = (facts_or_nothing(text).interface for text in (old, work.tree.texts[path]))
     changed = changed_names(before, after)
     steps = {step.path for step in work.plan.steps if step.kind == "source"}
     why = f"The interface of {path} changed ({', '.join(sorted(changed))}). Follow it:\n{fenced(render(after))}"

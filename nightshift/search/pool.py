@@ -6,13 +6,12 @@ Evaluating is the only thing that happens here; where candidates come from is to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 
 from nightshift.domain import Candidate, Evaluation, Recorder
 from nightshift.records import as_json
 from nightshift.search.evaluate import Bench, evaluate
-from nightshift.search.select import rivals, scores_of, select
+from nightshift.search.select import Selection, rivals, scores_of, select
 from nightshift.source.normal import fingerprint
 
 ALIKE = 3
@@ -70,18 +69,24 @@ class Pool:
     @property
     def best(self) -> Evaluation:
         """Of at least one."""
-        return select(self.evaluations, self.bench.user_tests).chosen
+        return self.selection.chosen
+
+    @property
+    def selection(self) -> Selection:
+        """Of at least one."""
+        return select(self.evaluations, self.bench.user_tests, self.bench.found)
 
     def rises(self, evaluation: Evaluation, over: Evaluation) -> bool:
         """It gets further than the other: more rungs, more user tests or more of what candidates agree on."""
         pool = self.evaluations if evaluation in self.evaluations else [*self.evaluations, evaluation]
-        scores = dict(zip(map(id, pool), scores_of(pool, self.bench.user_tests), strict=True))
+        scores = dict(zip(map(id, pool), scores_of(pool, self.bench.user_tests, self.bench.found), strict=True))
         return scores[id(evaluation)][:3] > scores[id(over)][:3]
 
     @property
     def settled(self) -> bool:
         """Some new candidate cannot be bettered."""
-        return any(good_enough(e, self.evaluations) for e in self.evaluations if e.candidate.origin != "kept")
+        disputed = frozenset(node for pair in rivals(self.evaluations) for node in pair)
+        return any(good_enough(e, disputed) for e in self.evaluations if e.candidate.origin != "kept")
 
     @property
     def alike(self) -> bool:
@@ -92,12 +97,11 @@ class Pool:
         return len(outcomes) >= ALIKE and all(one == outcomes[0] for one in outcomes)
 
 
-def good_enough(evaluation: Evaluation, pool: Sequence[Evaluation]) -> bool:
+def good_enough(evaluation: Evaluation, disputed: frozenset[str]) -> bool:
     """Climbs every rung, or fails nothing but tests that contradict others: no candidate can do better than that."""
     failed = [rung for rung in evaluation.rungs if not rung.passed]
     if not failed:
         return True
-    disputed = {node for pair in rivals(pool) for node in pair}
     failing = {node for node, ok in evaluation.outcomes.items() if not ok}
     complete = evaluation.report is not None and not evaluation.report.collection_errors
     return failed[0].name == "tests" and complete and bool(failing) and failing <= disputed

@@ -10,6 +10,7 @@ agreement; it is the simpler of the two.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,9 +19,10 @@ from nightshift.checks import base_node
 from nightshift.domain import Evaluation
 
 Score = tuple[int, int, float, int, int]
-"""(rungs climbed, user tests passed, weight of generated tests passed, is new, minus length); larger is better.
+"""(rungs climbed, user tests passed, weight of generated tests passed, is new, minus size); larger is better.
 
-New beats kept on a tie: a file is built again because it was blamed for something its tests do not see."""
+New beats kept on a tie: a file is built again because it was blamed for something its tests do not see. The size of a
+change to a file of the user's is that of the difference, of any other file its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +33,26 @@ class Selection:
     reason: str
 
 
-def select(evaluations: Sequence[Evaluation], user_tests: frozenset[str] = frozenset()) -> Selection:
-    """Chooses among at least one evaluation; among equals the first."""
-    scores = scores_of(evaluations, user_tests)
+def select(evaluations: Sequence[Evaluation], user_tests: frozenset[str] = frozenset(), found: str = "") -> Selection:
+    """Chooses among at least one evaluation; among equals the first. `found` is the user's file that is changed."""
+    scores = scores_of(evaluations, user_tests, found)
     best = max(range(len(evaluations)), key=lambda i: scores[i])
     return Selection(evaluations[best], scores, _reason(best, evaluations, scores))
 
 
-def scores_of(evaluations: Sequence[Evaluation], user_tests: frozenset[str] = frozenset()) -> tuple[Score, ...]:
+def scores_of(
+    evaluations: Sequence[Evaluation], user_tests: frozenset[str] = frozenset(), found: str = ""
+) -> tuple[Score, ...]:
     weights = _weights(evaluations)
-    return tuple(_score(evaluation, weights, user_tests) for evaluation in evaluations)
+    return tuple(_score(evaluation, weights, user_tests, found) for evaluation in evaluations)
+
+
+def size_of(text: str, found: str) -> int:
+    """Of the difference to the user's file, in characters of the lines that go and come; without one, of the text."""
+    if not found:
+        return len(text)
+    before, after = Counter(found.splitlines()), Counter(text.splitlines())
+    return sum(len(line) + 1 for lines in (before - after, after - before) for line in lines.elements())
 
 
 def rivals(evaluations: Sequence[Evaluation]) -> frozenset[tuple[str, str]]:
@@ -49,11 +61,14 @@ def rivals(evaluations: Sequence[Evaluation]) -> frozenset[tuple[str, str]]:
     One subject means one name in different samples, which pooling told apart by a suffix `_2`.
     """
     passed = [frozenset(node for node, ok in e.outcomes.items() if ok) for e in evaluations if e.outcomes]
-    nodes = sorted(frozenset[str]().union(*passed))
+    subjects: dict[str, list[str]] = {}
+    for node in sorted(frozenset[str]().union(*passed)):
+        subjects.setdefault(_subject(node), []).append(node)
     return frozenset(
         (one, two)
+        for nodes in subjects.values()
         for one, two in combinations(nodes, 2)
-        if _subject(one) == _subject(two) and not any({one, two} <= each for each in passed)
+        if not any(one in each and two in each for each in passed)
     )
 
 
@@ -67,12 +82,12 @@ def _weights(evaluations: Sequence[Evaluation]) -> dict[str, float]:
     return {node: (sum(outcomes.get(node, False) for outcomes in tried) / len(tried)) ** 2 for node in nodes}
 
 
-def _score(evaluation: Evaluation, weights: dict[str, float], user_tests: frozenset[str]) -> Score:
+def _score(evaluation: Evaluation, weights: dict[str, float], user_tests: frozenset[str], found: str) -> Score:
     passed = sorted(node for node, ok in evaluation.outcomes.items() if ok)
     trusted = sum(node.split("::")[0] in user_tests for node in passed)
     weight = sum(weights[node] for node in passed if node.split("::")[0] not in user_tests)
     new = evaluation.candidate.origin != "kept"
-    return evaluation.height, trusted, round(weight, 6), new, -len(evaluation.candidate.text)
+    return evaluation.height, trusted, round(weight, 6), new, -size_of(evaluation.candidate.text, found)
 
 
 def _reason(best: int, evaluations: Sequence[Evaluation], scores: tuple[Score, ...]) -> str:

@@ -126,7 +126,9 @@ async def _sampled(
 
 
 async def _accepted(work: Work, shop: Workshop, samples: Mapping[str, list[str]]) -> Accepted:
-    return await asyncio.to_thread(accept_tests, work.plan, samples, work.tree, shop.sandbox, shop.limits)
+    return await asyncio.to_thread(
+        accept_tests, work.plan, samples, work.tree, shop.sandbox, shop.limits, found=work.accepted.found
+    )
 
 
 def _record_accepted(shop: Workshop, samples: Mapping[str, list[str]], accepted: Accepted, span: str) -> None:

@@ -15,7 +15,7 @@ from nightshift.search.brief import Brief, Effort
 from nightshift.search.disputes import Rival, elected
 from nightshift.search.evaluate import Bench
 from nightshift.search.pool import Pool
-from nightshift.search.select import Selection, select
+from nightshift.search.select import Selection, size_of
 from nightshift.search.voting import Voter
 from nightshift.source.graph import module_name
 from nightshift.source.normal import fingerprint
@@ -27,7 +27,7 @@ MAX_TIED = 6
 
 async def choose(pool: Pool, brief: Brief, voter: Voter, effort: Effort) -> Selection:
     """Of at least one evaluation: the best by the tests, then by agreement on probes, then by vote."""
-    selection = select(pool.evaluations, pool.bench.user_tests)
+    selection = pool.selection
     tied = _tied(selection, pool.evaluations) if effort.probes else []
     if len(tied) < 2:
         return selection
@@ -35,15 +35,15 @@ async def choose(pool: Pool, brief: Brief, voter: Voter, effort: Effort) -> Sele
     groups = _largest(tied, behaviours)
     if len(groups) > 1 and effort.votes:
         shown = {e.candidate.label: behaviour for e, behaviour in zip(tied, behaviours, strict=True)}
-        shortest = [min(group, key=lambda e: len(e.candidate.text)) for group in groups]
-        rivals = [Rival(e.candidate, shown[e.candidate.label]) for e in shortest]
+        smallest = [min(group, key=lambda e: size_of(e.candidate.text, pool.bench.found)) for group in groups]
+        rivals = [Rival(e.candidate, shown[e.candidate.label]) for e in smallest]
         winner = await elected(rivals, inputs, brief, voter, pool.recorder)
-        voted = [e for e in shortest if e.candidate is winner]
+        voted = [e for e in smallest if e.candidate is winner]
         reason = f"as good as others by the tests; of {len(groups)} ways to behave the voters find its way in the task"
         return replace(selection, chosen=voted[0], reason=reason) if voted else selection
     if len(groups) != 1:
         return selection
-    chosen = min(groups[0], key=lambda e: len(e.candidate.text))
+    chosen = min(groups[0], key=lambda e: size_of(e.candidate.text, pool.bench.found))
     reason = (
         f"as good as others by the tests, and {len(groups[0])} of {len(tied)} behave like it on inputs made to differ"
     )

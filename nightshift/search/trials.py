@@ -124,7 +124,7 @@ def _without_flaky(work: Work, shop: Workshop, span: str) -> Work:
     """Flaky tests take no part, as long as every criterion keeps one that does."""
     for node in sorted(node for node, trial in work.trials.items() if trial.flaky and node in work.accepted.nodes):
         reason = "gives different answers on the same tree"
-        dropped = _without(work, node, reason)
+        dropped = without_test(work, node, reason)
         action = node if dropped else f"{node} stays: no other test would prove a criterion"
         shop.recorder.record("guard", span, rule="flaky-test", action=action, reason=reason)
         if dropped:
@@ -133,7 +133,8 @@ def _without_flaky(work: Work, shop: Workshop, span: str) -> Work:
     return work
 
 
-def _without(work: Work, node: str, reason: str) -> Work | None:
+def without_test(work: Work, node: str, reason: str) -> Work | None:
+    """None when its file would be empty, or a criterion without a test."""
     path, _, name = node.partition("::")
     accepted = work.accepted
     nodes = accepted.nodes - {node}

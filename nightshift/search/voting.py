@@ -8,7 +8,6 @@ decision must have somewhere to fall back to.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,18 +70,6 @@ async def first_to_k(options: Sequence[str], ask: Ask, span: str, *, k: int = QU
 async def first_to_ahead_by_k(options: Sequence[str], ask: Ask, span: str, *, k: int = AHEAD, cap: int = CAP) -> Tally:
     """The first option `k` votes ahead of every other, and of the abstentions; for choices between few words."""
     return await _poll(options, ask, span, cap, k, lambda first, second: first - second)
-
-
-def k_for(p: float, decisions: int, target: float = 0.95) -> int | None:
-    """How far ahead an option must be, so that all `decisions` are right with the `target` probability.
-
-    `p` is the measured share of right votes. None when votes make things worse: for p of one half or less.
-    """
-    if p <= 0.5:
-        return None
-    if p >= 1:
-        return 1
-    return max(1, math.ceil(math.log(math.expm1(-math.log(target) / decisions)) / math.log((1 - p) / p)))
 
 
 async def decide(

@@ -17,6 +17,7 @@ def file_variables(brief: Brief) -> dict[str, str]:
         "task": task_text(brief.task),
         "modules": brief.modules,
         "lessons": brief.lessons,
+        "style": brief.style,
         "path": step.path,
         "purpose": step.purpose,
         "interface": fenced(step.interface) if step.interface else "(free)",

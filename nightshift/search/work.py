@@ -20,7 +20,8 @@ from nightshift.prompting import fenced, head
 from nightshift.search.brief import Builder, Effort
 from nightshift.search.objection import Objection
 from nightshift.search.trust import Trial
-from nightshift.source.interfaces import signatures
+from nightshift.source.facts import facts_or_nothing
+from nightshift.source.interfaces import render
 
 SIGNATURE_CHARS = 6000
 
@@ -106,7 +107,7 @@ def modules_for(work: Work, step: Step) -> str:
 
     visit(step.path)
     sections = [
-        f"{path}\n{fenced(signatures(work.tree.texts[path]))}"
+        f"{path}\n{fenced(render(facts_or_nothing(work.tree.texts[path]).interface))}"
         for path in wanted
         if path in work.tree.texts and path.endswith(".py")
     ]

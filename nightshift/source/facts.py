@@ -1,16 +1,20 @@
 """What one text says by itself, whatever project it stands in: its interface and its imports.
 
 A text is parsed once: the facts are kept by content, the tree is not. So the graph of a project in which one file
-changed costs one file. Not promised for more than `KEPT` files: beyond that every pass reads all of them again.
+changed costs one file; what `packed` gives a later process costs it nothing but a hash. Not promised for more than
+`KEPT` files: beyond that every pass reads all of them again.
 """
 
 from __future__ import annotations
 
 import ast
 import gc
+import hashlib
+import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache
 
 from nightshift.source.shapes import Interface
@@ -18,6 +22,9 @@ from nightshift.source.signatures import read_interface
 from nightshift.source.syntax import dotted, parse
 
 KEPT = 8192
+_FORMAT = f"nightshift facts 1 python {sys.version_info[0]}.{sys.version_info[1]}"
+_remembered: dict[str, tuple[tuple[Statement, ...], tuple[str, ...]]] = {}
+"""By the hash of the text, of this process and of earlier ones."""
 _GUARDS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 _BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
 
@@ -41,11 +48,19 @@ class Statement:
 @dataclass(frozen=True, eq=False)
 class Facts:
     text: str
-    interface: Interface
-    statements: tuple[Statement, ...]
+    statements: tuple[Statement, ...] = ()
     """At any depth, the outermost first."""
-    calls: tuple[str, ...]
+    calls: tuple[str, ...] = ()
     """Names imported by a call with a literal."""
+    seen: Interface | None = None
+    """The interface, when the text was parsed anyway."""
+
+    @cached_property
+    def interface(self) -> Interface:
+        if self.seen is not None:
+            return self.seen
+        with _collector_paused():
+            return _interface(parse(self.text))
 
     @cached_property
     def chains(self) -> frozenset[Chain]:
@@ -55,14 +70,19 @@ class Facts:
             return _chains(self.text, names) if names else frozenset()
 
 
-NO_FACTS = Facts("", Interface(), (), ())
+NO_FACTS = Facts("", seen=Interface())
 
 
 @lru_cache(maxsize=KEPT)
 def facts(text: str) -> Facts:
     """Raises SyntaxError."""
+    digest = _digest(text)
+    if known := _remembered.get(digest):
+        return Facts(text, *known)
     with _collector_paused():
-        return _read(text)
+        read = _read(text)
+    _remembered[digest] = read.statements, read.calls
+    return read
 
 
 def facts_or_nothing(text: str) -> Facts:
@@ -71,6 +91,32 @@ def facts_or_nothing(text: str) -> Facts:
         return facts(text)
     except SyntaxError:
         return NO_FACTS
+
+
+# What an earlier process read
+
+
+def packed(texts: Iterable[str]) -> bytes:
+    """The imports of those of the texts that were read, for a later process to `remember`."""
+    found = ((digest, _remembered[digest]) for digest in map(_digest, texts) if digest in _remembered)
+    known = {digest: [[*map(astuple, statements)], calls] for digest, (statements, calls) in found}
+    body = json.dumps(known).encode()
+    return f"{_FORMAT} {hashlib.sha256(body).hexdigest()}\n".encode() + body
+
+
+def remember(data: bytes) -> bool:
+    """Takes up what `packed` made: these texts need no parsing. False, and nothing else, for anything damaged."""
+    head, _, body = data.partition(b"\n")
+    if head != f"{_FORMAT} {hashlib.sha256(body).hexdigest()}".encode():
+        return False
+    for digest, (statements, calls) in json.loads(body).items():
+        read = (Statement(m, level, tuple(map(tuple, names)), *rest) for m, level, names, *rest in statements)
+        _remembered[digest] = (tuple(read), tuple(calls))
+    return True
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 @contextmanager
@@ -92,7 +138,7 @@ def _collector_paused() -> Iterator[None]:
 def _read(text: str) -> Facts:
     tree = parse(text)
     nodes = _nested(tree.body)
-    return Facts(text, _interface(tree), tuple(_statements(nodes)), tuple(_calls(tree, text)))
+    return Facts(text, tuple(_statements(nodes)), tuple(_calls(tree, text)), _interface(tree))
 
 
 def _interface(tree: ast.Module) -> Interface:

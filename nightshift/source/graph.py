@@ -17,15 +17,13 @@ from nightshift.source.imports import (
     ModuleImports,
     Use,
     imports_of,
-    module_name,
-    names_above,
     project_imports_missing,
-    project_of,
     third_party,
 )
+from nightshift.source.roots import importable, module_name, names_above, project_of
 
 __all__ = [
-    "ImportGraph", "Names", "affected", "import_graph", "module_name", "project_imports_missing",
+    "ImportGraph", "Names", "affected", "import_graph", "importable", "module_name", "project_imports_missing",
     "shadows_stdlib", "third_party", "topological",
 ]  # fmt: skip
 

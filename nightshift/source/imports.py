@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from pathlib import PurePosixPath
 
 from nightshift.source.facts import KEPT, Chain, Facts, Statement, facts_or_nothing
+from nightshift.source.roots import Project, project_of
 from nightshift.source.syntax import bound_name, parse_or_none
 
 _EVERY_MODULE_HAS = {
@@ -29,69 +29,6 @@ _EVERY_MODULE_HAS = {
 
 Use = tuple[str, str | None]
 """(project path, name used of it); None for all its names, or no telling which."""
-
-
-@dataclass(frozen=True, eq=False)
-class Project:
-    """The files of a project by the names they are imported by. What is in them does not matter."""
-
-    folders: Mapping[str, tuple[str, ...]]
-    """Path -> the folders it lies in."""
-    places: Mapping[str, tuple[str, ...]]
-    """Path -> dotted names of folders whose modules it may import by their bare names."""
-    modules: Mapping[str, str]
-    """Dotted name -> path; files under src/ by both their names."""
-    loads: Mapping[str, frozenset[str]]
-    """Dotted name of a module or a folder with Python in it -> paths loaded with it, packages on the way included."""
-
-    def has(self, name: str) -> bool:
-        return name in self.loads
-
-    def absolute(self, name: str, importer: str) -> str | None:
-        """The project's dotted name for an absolute import: from the root, else from the importing file's places."""
-        top = name.partition(".")[0]
-        if self.has(top):
-            return name
-        places = () if top in sys.stdlib_module_names else self.places[importer]
-        return next((f"{place}.{name}" for place in places if self.has(f"{place}.{top}")), None)
-
-    def source(self, statement: Statement, importer: str) -> str | None:
-        """The project's dotted name for what stands between `from` and `import`."""
-        if not statement.level:
-            return self.absolute(statement.module, importer)
-        folder = self.folders[importer]
-        if statement.level > len(folder) + 1:
-            return None
-        return ".".join(filter(None, [*folder[: len(folder) - statement.level + 1], statement.module]))
-
-    def loaded(self, name: str) -> frozenset[str]:
-        """A module is loaded together with the packages it lies in, those of a missing one too."""
-        while name and not self.has(name):
-            name = name.rpartition(".")[0]
-        return self.loads.get(name, frozenset())
-
-
-@lru_cache(maxsize=8)
-def project_of(paths: tuple[str, ...]) -> Project:
-    """Of the Python files among `paths`."""
-    files = sorted((path for path in paths if path.endswith(".py")), key=lambda path: path.endswith("/__init__.py"))
-    names = [(_literal_name(path), path) for path in files] + [(module_name(path), path) for path in files]
-    modules = {name: path for name, path in names if name}  # a package hides a module of its name: it comes last
-    loads: dict[str, frozenset[str]] = {}
-    packages = {parent for name in modules for parent in _parents(name)}
-    for name in sorted(packages | modules.keys()):
-        above = loads.get(name.rpartition(".")[0], frozenset())
-        loads[name] = above | {modules[name]} if name in modules else above
-    folders = {path: PurePosixPath(path).parent.parts for path in paths if path.endswith(".py")}
-    return Project(folders, {path: _places(folder, modules) for path, folder in folders.items()}, modules, loads)
-
-
-def _places(folder: tuple[str, ...], modules: Mapping[str, str]) -> tuple[str, ...]:
-    """The folder of a file, as for a script; the one its outermost package lies in, as pytest puts on the path."""
-    root = folder
-    while ".".join(root) in modules:
-        root = root[:-1]
-    return tuple(dict.fromkeys(".".join(place) for place in (folder, root) if place))
 
 
 @dataclass(eq=False)
@@ -125,12 +62,6 @@ class ModuleImports:
                 return
             owner = f"{owner}.{name}".lstrip(".")
         yield from [(project.modules[owner], None)] if owner in project.modules else []
-
-
-def module_name(path: str) -> str:
-    """`src/pkg/mod.py` is `pkg.mod`, `pkg/__init__.py` is `pkg`."""
-    name = _literal_name(path)
-    return name.removeprefix("src.")
 
 
 @lru_cache(maxsize=KEPT)
@@ -169,20 +100,6 @@ def third_party(texts: Mapping[str, str]) -> frozenset[str]:
         if not (statement.guarded or statement.level) and project.absolute(statement.module, path) is None
     }
     return frozenset(names - set(sys.stdlib_module_names) - {"__main__"})
-
-
-def _literal_name(path: str) -> str:
-    return ".".join(PurePosixPath(path).with_suffix("").parts).removesuffix(".__init__")
-
-
-def _parents(name: str) -> list[str]:
-    parts = name.split(".")
-    return [".".join(parts[:i]) for i in range(1, len(parts))]
-
-
-def names_above(path: str) -> set[str]:
-    """Dotted names of the packages a module lies in, through which others may get at it."""
-    return {*_parents(module_name(path)), *_parents(_literal_name(path))}
 
 
 # What one statement loads

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 
 from nightshift.source.syntax import DefNode, bound_name, dotted, is_docstring, parse_or_none, target_names, too_deep
 
@@ -24,6 +25,7 @@ _TYPING = ("__future__", "typing", "typing_extensions", "collections.abc")
 _SPECIAL_FIELDS = ("ClassVar", "InitVar", "KW_ONLY")
 
 
+@lru_cache(maxsize=4096)
 def fingerprint(text: str) -> str:
     """Equal for two texts of the same program; the text itself when it does not parse.
 

@@ -6,6 +6,7 @@ import ast
 import copy
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nightshift.source.syntax import DefNode, dotted, parse, parse_or_none, without_docstring
 
@@ -36,6 +37,7 @@ def test_names(text: str) -> tuple[str, ...]:
 test_names.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it wherever it is imported
 
 
+@lru_cache(maxsize=4096)  # asked of every failing test of every candidate
 def source_of(text: str, name: str) -> str:
     """The lines of one test, decorators included; empty when the file has no such test or does not parse."""
     tree = parse_or_none(text)

@@ -19,22 +19,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
+import nightshift.workspace.customs as customs
 import nightshift.workspace.files as files
 import nightshift.workspace.git as git
 import nightshift.workspace.place as place
+from nightshift.disk import atomic_file
 from nightshift.domain import Tree
 from nightshift.errors import ConfigError, Refused, Tampered
 from nightshift.policy import BUILT_IN, Commit, Denied, Policy, Write, deny_commit, deny_write, is_secret
 from nightshift.source.credentials import planted
-from nightshift.workspace.branch import Branch
+from nightshift.workspace.branch import SNAPSHOT, Branch, trailers
 from nightshift.workspace.deliver import Change, DeliveredFile, Delivery, journal_of, recover, write_back
+from nightshift.workspace.facts import FactsKept, facts_file
 from nightshift.workspace.git import GitState, Repository
 from nightshift.workspace.ledger import Ledger
 from nightshift.workspace.lock import Lock
+from nightshift.workspace.patch import PATCH, patch_of
 from nightshift.workspace.place import fresh_folder, is_checkout, slug
 from nightshift.workspace.start import Start, begin, read_start, root_in
 
@@ -58,15 +63,17 @@ def open_workspace(
     slug: str = "task",
     in_place: bool = False,
     carry: Sequence[str] = (),
-    base: Literal["snapshot", "HEAD"] = "snapshot",
+    base: str = SNAPSHOT,
     branch: str = "",
     policy: Policy = BUILT_IN,
+    hooks: bool = False,
     reopen: bool = False,
 ) -> Workspace:
     """Locks the folder, making it when only itself is missing, and prepares the isolated tree below `trees`.
 
-    `reopen` takes up the tree of the same run id, put back to its start. Raises ConfigError, Refused,
-    WorkspaceLocked and DiskFull.
+    `base` is a revision to start from instead of the user's files as they are. With `hooks` the user's pre-commit hook
+    is asked before delivery: it runs outside of the sandbox. `reopen` takes up the tree of the same run id, put back to
+    its start. Raises ConfigError, Refused, WorkspaceLocked and DiskFull.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id):
         raise ConfigError(f"run id {run_id!r}: only letters, digits, '.', '_' and '-' can be used.")
@@ -85,7 +92,7 @@ def open_workspace(
             named = branch or f"nightshift/{place.slug(slug)}-{run_id}"
             start = begin(path, room, repository, run_id, named, tuple(carry), base, in_place)
         noted = replace(start, notes=(*start.notes, ended)) if ended else start
-        workspace = Workspace(path, room, noted, repository, lock, policy, journal)
+        workspace = Workspace(path, room, noted, repository, lock, policy, journal, hooks=hooks)
         if reopen:
             workspace.reset()
         undo.pop_all()
@@ -104,6 +111,8 @@ class Workspace:
         lock: Lock,
         policy: Policy,
         journal: Path,
+        *,
+        hooks: bool = False,
     ) -> None:
         self.path = path
         """The user's folder."""
@@ -128,6 +137,10 @@ class Workspace:
         self._lock = lock
         self._policy = policy
         self._journal = journal
+        self._hooks = hooks
+        self._facts: FactsKept | None = None
+        self.models: tuple[str, ...] = ()
+        """Who writes here, for the trailers of commits."""
 
     def __enter__(self) -> Self:
         return self
@@ -149,13 +162,26 @@ class Workspace:
 
     def tree(self) -> Tree:
         """Every file as `base`, and as texts those that a model may be shown."""
-        return Tree(files.texts(self.root), self.root)
+        texts = files.texts(self.root)
+        if self._facts is None:
+            self._facts = FactsKept(facts_file(self._room.parent, self.path))
+            self._facts.recall(texts)
+        return Tree(texts, self.root)
 
     @cached_property
     def secrets(self) -> frozenset[str]:
         """The values in the user's files of keys and credentials, none of which may be shown or written elsewhere."""
         found = [files.read_bytes(self.path, path, links=files.ANY_LINKS) for path in self._secret_files()]
         return frozenset().union(*(planted(content.decode("utf-8", "replace")) for content in found if content))
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """Submodules and files of Git LFS: never written."""
+        return frozenset(self._start.closed)
+
+    def recent(self) -> tuple[str, ...]:
+        """The files that the newest commits touched, the newest first."""
+        return customs.recent_files(self._repository) if self._repository else ()
 
     def git_state(self) -> GitState:
         return git.state(self._repository) if self._repository else git.NO_REPOSITORY
@@ -169,6 +195,8 @@ class Workspace:
         named, own = frozenset({path}), self.secrets
         if reason := deny_write(Write(path, text, named, by=by, previous=previous, policy=self._policy, secrets=own)):
             raise Denied("write", reason)
+        if closed := self.closed.intersection((path, *map(str, PurePosixPath(path).parents))):
+            raise Denied("write", f"{path}: {min(closed)} is kept by Git LFS, or a link or a submodule, and left alone")
         content = text.encode()
         if self.mode == "in-place":
             self._keep(self._mine, path, content)
@@ -201,7 +229,9 @@ class Workspace:
         written = sorted(path for path in set(paths) if path in self._written)
         contents = {path: self._content(path) for path in written}
         self._ask("commit", {path: (self._original(path), content) for path, content in contents.items()}, message)
-        return self._branch.commit(list(contents.items()), message)
+        return self._branch.commit(
+            list(contents.items()), f"{message}\n\n{trailers(self._room.name, self.models, written)}"
+        )
 
     def deliver(self, merge: bool = False) -> Delivery:
         """The branch is left for review, and merged when asked and possible; a copy is written back.
@@ -214,13 +244,18 @@ class Workspace:
         self._ask("delivery", {change.path: (change.before, change.after) for change in changes}, "Delivery")
         delivered = tuple(change.delivered() for change in changes)
         if self._branch:
-            return self._hand_over(self._branch, delivered, merge)
+            told = self._hand_over(self._branch, delivered, merge)
+        else:
+            told = Delivery(delivered)
         if self.mode == "copy":
             staging = self.path / place.OWN / "staging"
             write_back(changes, self.path, staging=staging, kept=self.root, journal=self._journal)
-        return Delivery(delivered)
+        self._write_patch(changes, told)
+        return told
 
     def close(self) -> None:
+        if self._facts:
+            self._facts.save()
         self._lock.release()
 
     def _ask(self, asked: str, contents: Mapping[str, tuple[bytes | None, bytes | None]], message: str) -> None:
@@ -235,8 +270,27 @@ class Workspace:
         self.commit_step(self._written.paths(), "Remaining files of the run")
         if not branch.exists:
             return Delivery(delivered)
+        if self._hooks:
+            self._ask_hook(branch)
         note = git.fast_forward(branch.repository, branch.name, branch.base.head) if merge else ""
-        return Delivery(delivered, branch.name, branch.tip, merged=merge and not note, note=note)
+        return Delivery(delivered, branch.name, branch.tip, merge and not note, note, branch.unsigned)
+
+    def _ask_hook(self, branch: Branch) -> None:
+        """In a folder of its own: a hook may rewrite files, and what was proved must stay as it is."""
+        with TemporaryDirectory(dir=self._room, prefix="hook-") as folder:
+            if said := branch.said_by_hook("pre-commit", Path(folder)):
+                raise Refused(
+                    f"the pre-commit hook of {self.path} refuses {branch.name}, which is kept: {said[-2000:]}"
+                )
+
+    def _write_patch(self, changes: Sequence[Change], told: Delivery) -> None:
+        """Beside the trace, where there is one."""
+        run = self.runs / self._room.name
+        if changes and run.is_dir():
+            prefix = self._repository.prefix if self._branch and self._repository else ""
+            subject = f"Nightshift run {self._room.name}"
+            with atomic_file(run / PATCH) as file:
+                file.write(patch_of(changes, subject, trailers(self._room.name, self.models), told.commit, prefix))
 
     def _changes(self) -> Iterator[Change]:
         for path in self._written.paths():

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import nightshift.workspace.customs as customs
 import nightshift.workspace.git as git
-from nightshift.errors import Refused
+from nightshift.errors import ConfigError, Refused
 from nightshift.workspace.git import Repository
 
 
@@ -23,17 +24,32 @@ class Base:
     """Unix time of every commit, so that a resumed run makes the same ones again."""
 
 
-def make_base(repository: Repository, index: Path, run_id: str, *, with_changes: bool, when: int) -> Base:
-    """Fills the index with what the run starts from."""
+SNAPSHOT = "snapshot"
+"""As a base: HEAD with the user's tracked changes on top. Any other is a revision."""
+
+
+def make_base(repository: Repository, index: Path, run_id: str, *, base: str, when: int) -> Base:
+    """Fills the index with what the run starts from. Raises ConfigError."""
     head = git.state(repository).head
+    if base not in (SNAPSHOT, "HEAD"):
+        head = git.commit_of(repository, base)
+        if head is None:
+            raise ConfigError(f"--base {base}: {repository.top} has no such commit; give a branch, a tag or a commit.")
     before = git.tree_of(repository, head)
-    tree = git.snapshot(repository, index) if with_changes else before
+    tree = git.snapshot(repository, index) if base == SNAPSHOT else before
     # Read anew: the user's index may leave files out of the checkout.
     git.fill_index(repository, index, tree)
     if tree is None or tree == before:
         return Base(head, head, when)
     message = f"Snapshot of uncommitted changes\n\nTaken by Nightshift before run {run_id}; not part of its work."
     return Base(head, git.commit_tree(repository, tree, head, message, when), when)
+
+
+def trailers(run: str, models: Sequence[str], paths: Sequence[str] = ()) -> str:
+    """What a commit says of its making, as lines that git finds again."""
+    told = [("Step", paths[0])] if len(paths) == 1 else []
+    told += [("Run", run), *(("Model", model) for model in models)]
+    return "\n".join(f"Nightshift-{name}: {' '.join(value.split())}" for name, value in told)
 
 
 class Branch:
@@ -45,6 +61,9 @@ class Branch:
         self.base = base
         self.tip = base.commit
         self._index = index
+        self._signs = customs.wants_signing(repository)
+        self.unsigned = ""
+        """Why commits that the user has signed elsewhere are not signed."""
         if git.state(repository).branch == name:
             raise Refused(f"{name} is checked out in {repository.top}: check out another branch first.")
         git.fill_index(repository, index, base.commit)
@@ -59,6 +78,21 @@ class Branch:
         """The new tip, or the old one when the files bring nothing new."""
         tree = git.stage_files(self.repository, self._index, files)
         if tree != git.tree_of(self.repository, self.tip):
-            self.tip = git.commit_tree(self.repository, tree, self.tip, message, self.base.when)
+            self.tip = self._commit(tree, message)
             git.set_branch(self.repository, self.name, self.tip)
         return self.tip
+
+    def said_by_hook(self, name: str, folder: Path) -> str:
+        """What the user's hook says against the tip, checked out into an empty folder; empty for no objection."""
+        git.check_out(self.repository, self._index, git.tracked(self.repository, self._index), folder)
+        return customs.run_hook(self.repository, name, self._index, folder)
+
+    def _commit(self, tree: str, message: str) -> str:
+        asked = (self.repository, tree, self.tip, message, self.base.when)
+        if self._signs:
+            commit, self.unsigned = customs.commit_signed(*asked)
+            if commit:
+                return commit
+            # Asked once: a key that nobody is there to unlock keeps every commit waiting.
+            self._signs = False
+        return git.commit_tree(*asked)

@@ -44,6 +44,8 @@ class Delivery:
     merged: bool = False
     note: str = ""
     """Why a merge that was asked for did not happen."""
+    unsigned: str = ""
+    """Why commits are not signed, where the user's own are."""
 
 
 @dataclass(frozen=True, slots=True)

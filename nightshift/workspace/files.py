@@ -15,7 +15,9 @@ import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
 
 from nightshift.errors import DiskFull, Refused
 from nightshift.policy import MAX_BYTES, is_secret
@@ -27,6 +29,8 @@ ANY_LINKS = 1 << 30
 """For the user's own files, which may have more than one name."""
 MAX_OTHER_TEXT = 64 << 10
 """Of a text file that is not Python."""
+PYTHON = (".py", ".pyi")
+LFS_POINTER = "version https://git-lfs.github.com/spec/"
 SKIPPED = frozenset({
     ".git", ".hg", ".svn", ".nightshift", ".venv", "venv", "node_modules", "__pycache__", ".pytest_cache",
     ".mypy_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox", ".eggs",
@@ -41,20 +45,30 @@ def read_bytes(root: Path, path: str, *, cap: int = MAX_BYTES, links: int = 1) -
     folder, name = os.path.split(path)
     try:
         with _folder(root, folder) as directory:
-            descriptor = os.open(name, READ, dir_fd=directory)
-            with open(descriptor, "rb") as file:
-                found = os.fstat(descriptor)
-                if not stat.S_ISREG(found.st_mode) or found.st_nlink > links or found.st_size > cap:
-                    return None
-                content = file.read(cap + 1)
+            return _read(directory, name, cap, links)
     except (OSError, ValueError):
         return None
+
+
+def _read(directory: int, name: str, cap: int, links: int) -> bytes | None:
+    descriptor = os.open(name, READ, dir_fd=directory)
+    with open(descriptor, "rb", buffering=0) as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > links or found.st_size > cap:
+            return None
+        content = file.read(found.st_size + 1)
+        # More than there was a moment ago, or less at once than was asked for: the rest as well.
+        while len(content) <= cap and (more := file.read(cap + 1 - len(content))):
+            content += more
     return content if len(content) <= cap else None
 
 
 def read_text(root: Path, path: str, *, cap: int = MAX_BYTES) -> str | None:
     """As `read_bytes`, and None for what is not UTF-8 text. Line ends stay as they are."""
-    content = read_bytes(root, path, cap=cap)
+    return _decoded(read_bytes(root, path, cap=cap))
+
+
+def _decoded(content: bytes | None) -> str | None:
     try:
         return None if content is None or b"\0" in content else content.decode()
     except UnicodeDecodeError:
@@ -90,38 +104,54 @@ def _status(file: Path) -> os.stat_result | None:
         return None
 
 
-def texts(root: Path) -> dict[str, str]:
-    """Python files and small text files that may be shown to a model: no binaries, keys or credentials."""
-    found, size = {}, 0
-    for path in listing(root):
-        cap = MAX_BYTES if path.endswith((".py", ".pyi")) else MAX_OTHER_TEXT
-        text = read_text(root, path, cap=cap)
-        if text is None or is_secret(path, text) or size + len(text) > MAX_TEXTS_BYTES:
-            continue
-        found[path] = text
-        size += len(text)
-    return found
+def texts(root: Path, *, limit: int = MAX_TEXTS_BYTES) -> dict[str, str]:
+    """Python files and small text files that may be shown to a model: no binaries, keys or credentials.
+
+    Where there is too much, Python comes first; pointers of Git LFS say nothing to anybody.
+    """
+    found, size = dict[str, str](), 0
+    paths = listing(root)
+    python = [path for path in paths if path.endswith(PYTHON)]
+    others = [path for path in paths if not path.endswith(PYTHON)]
+    for some, cap in ((python, MAX_BYTES), (others, MAX_OTHER_TEXT)):
+        for path, text in _texts(root, some, cap):
+            if size + len(text) <= limit and not text.startswith(LFS_POINTER) and not is_secret(path, text):
+                found[path] = text
+                size += len(text)
+    return dict(sorted(found.items()))
+
+
+def _texts(root: Path, paths: Iterable[str], cap: int) -> Iterator[tuple[str, str]]:
+    """Each folder is reached once: finding the way to every file anew takes longer than reading it."""
+    for folder, inside in groupby(sorted(map(os.path.split, paths)), key=itemgetter(0)):
+        with suppress(OSError), _folder(root, folder) as directory:
+            for _, name in inside:
+                with suppress(OSError, ValueError):
+                    text = _decoded(_read(directory, name, cap, 1))
+                    if text is not None:
+                        yield f"{folder}/{name}" if folder else name, text
 
 
 def listing(root: Path) -> list[str]:
     """The regular files below root, sorted; caches, version control and names that are no text left out."""
-    return sorted(_walk(root, PurePosixPath(), SKIPPED))
+    return sorted(_walk(root, "", SKIPPED))
 
 
 def everything(root: Path) -> list[str]:
     """As `listing`, with caches and the like."""
-    return sorted(_walk(root, PurePosixPath(), frozenset({".git", ".nightshift"}))) if root.exists() else []
+    return sorted(_walk(root, "", frozenset({".git", ".nightshift"}))) if root.exists() else []
 
 
-def _walk(root: Path, at: PurePosixPath, skipped: frozenset[str]) -> Iterator[str]:
+def _walk(root: Path, at: str, skipped: frozenset[str]) -> Iterator[str]:
+    """Below the folder `at`, which is empty or ends in '/'."""
     with explained(root / at), os.scandir(root / at) as entries:
         for entry in entries:
             if entry.name in skipped or not entry.name.isprintable():
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(root, at / entry.name, skipped)
+                yield from _walk(root, f"{at}{entry.name}/", skipped)
             elif entry.is_file(follow_symlinks=False):
-                yield str(at / entry.name)
+                yield f"{at}{entry.name}"
 
 
 def copy_files(source: Path, paths: Iterable[str], target: Path) -> list[str]:

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nightshift.errors import ConfigError, DiskFull, Refused
 
 TIMEOUT_SECONDS = 600
+NO_HOOKS, NO_SIGNING = "core.hooksPath=/dev/null", "commit.gpgSign=false"
 QUIET = (
-    "core.hooksPath=/dev/null", "core.fsmonitor=false", "commit.gpgSign=false", "gc.auto=0",
+    NO_HOOKS, NO_SIGNING, "core.fsmonitor=false", "gc.auto=0",
     "maintenance.auto=false", "core.safecrlf=false", "core.splitIndex=false", "submodule.recurse=false",
     "merge.autoStash=false",
+    # Pointers of Git LFS are files like others: neither fetched nor uploaded.
+    "filter.lfs.clean=", "filter.lfs.smudge=", "filter.lfs.process=", "filter.lfs.required=false",
 )  # fmt: skip
 
 
@@ -57,6 +62,10 @@ class Repository:
     """The workspace's path below `top`, '' or ending in '/'."""
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
+    @property
+    def located(self) -> dict[str, str]:
+        return {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.top)} | dict(self.env)
+
     def run(self, *args: str, stdin: bytes = b"", index: Path | None = None) -> bytes:
         """Output of a git command. Raises Refused with what git said."""
         result = self.attempt(*args, stdin=stdin, index=index)
@@ -67,9 +76,8 @@ class Repository:
         return result.stdout
 
     def attempt(self, *args: str, stdin: bytes = b"", index: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-        located = {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.top)}
         chosen = {"GIT_INDEX_FILE": str(index)} if index else {}
-        return _git(args, self.top, located | dict(self.env) | chosen, stdin)
+        return git(args, self.top, self.located | chosen, stdin)
 
     def value(self, *args: str, index: Path | None = None) -> str | None:
         """The single line a git command prints; None when it fails."""
@@ -82,7 +90,7 @@ def find_repository(workspace: Path) -> Repository | None:
 
     Raises Refused for a repository that has no files to work on.
     """
-    place = _git(("rev-parse", "--absolute-git-dir", "--is-bare-repository", "--is-inside-work-tree"), workspace, {})
+    place = git(("rev-parse", "--absolute-git-dir", "--is-bare-repository", "--is-inside-work-tree"), workspace, {})
     if place.returncode != 0:
         said = place.stderr.decode(errors="replace").strip()
         if "not a git repository (or any" in said:
@@ -91,7 +99,7 @@ def find_repository(workspace: Path) -> Repository | None:
     git_dir, bare, inside = os.fsdecode(place.stdout).splitlines()
     if bare == "true" or inside != "true":
         raise Refused(f"{workspace} is a bare repository or inside one: clone it and work in the clone.")
-    top = Path(os.fsdecode(_git(("rev-parse", "--show-toplevel"), workspace, {}).stdout).removesuffix("\n"))
+    top = Path(os.fsdecode(git(("rev-parse", "--show-toplevel"), workspace, {}).stdout).removesuffix("\n"))
     prefix = "" if workspace == top else workspace.relative_to(top).as_posix() + "/"
     repository = Repository(Path(git_dir), top, prefix)
     if prefix and not repository.run("ls-files", "-z", "--", prefix):
@@ -126,24 +134,50 @@ def state(repository: Repository) -> GitState:
 def snapshot(repository: Repository, index: Path) -> str:
     """The tree of what the user has: tracked files as they are on disk, by way of a copy of the index.
 
-    The copy keeps its time: with a later one git would take files changed since for unchanged.
+    The copy keeps its time: with a later one git would take files changed since for unchanged. Submodules and files
+    of Git LFS stay as they are in the index.
     """
     own = repository.git_dir / "index"
     if own.exists():
         shutil.copy2(own, index)
     if repository.run("ls-files", "--unmerged", "-z", index=index):
         raise Refused(f"{repository.top} has unresolved merge conflicts: resolve them or leave them out: --base HEAD.")
+    closed = [*pointers(repository, index), *_entries(repository, index, (b"160",))]
+    if closed:
+        names = b"".join(os.fsencode(f"{repository.prefix}{path}") + b"\0" for path in closed)
+        repository.run("update-index", "--skip-worktree", "-z", "--stdin", stdin=names, index=index)
     repository.run("add", "--update", index=index)
     return repository.run("write-tree", index=index).decode().strip()
 
 
 def commit_tree(repository: Repository, tree: str, parent: str | None, message: str, when: int) -> str:
     """With a time that does not move, doing the same again gives the same commit."""
+    args, at, plain = commit_command(repository, tree, parent, message, when)
+    return at.run(*args, stdin=plain).decode().strip()
+
+
+def commit_command(
+    repository: Repository, tree: str, parent: str | None, message: str, when: int
+) -> tuple[tuple[str, ...], Repository, bytes]:
     parents = ("-p", parent) if parent else ()
     dated = (("GIT_AUTHOR_DATE", f"{when} +0000"), ("GIT_COMMITTER_DATE", f"{when} +0000"))
-    at = replace(repository, env=repository.env + dated)
     plain = "".join(char if char.isprintable() or char == "\n" else " " for char in message)
-    return at.run("commit-tree", tree, *parents, stdin=plain.encode()).decode().strip()
+    return ("commit-tree", tree, *parents), replace(repository, env=repository.env + dated), plain.encode()
+
+
+def pointers(repository: Repository, index: Path) -> list[str]:
+    """Files of the workspace that Git LFS keeps elsewhere."""
+    paths = tracked(repository, index)
+    names = b"".join(os.fsencode(f"{repository.prefix}{path}") + b"\0" for path in paths)
+    told = os.fsdecode(repository.run("check-attr", "-z", "--stdin", "filter", stdin=names, index=index)).split("\0")
+    kept = (path for path, value in zip(told[::3], told[2::3], strict=False) if value == "lfs")
+    return [path.removeprefix(repository.prefix) for path in kept]
+
+
+def commit_of(repository: Repository, revision: str) -> str | None:
+    """The commit that a revision names; None when it names none."""
+    named = f"{revision}^{{commit}}"
+    return repository.value("rev-parse", "--verify", "--quiet", "--end-of-options", named) if revision else None
 
 
 def tracked(repository: Repository, index: Path) -> list[str]:
@@ -233,17 +267,37 @@ def fast_forward(repository: Repository, branch: str, start: str | None) -> str:
     return "" if result.returncode == 0 else f"not merged: {result.stderr.decode(errors='replace').strip()}"
 
 
-def _git(args: Sequence[str], cwd: Path, env: dict[str, str], stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    options = [part for setting in QUIET for part in ("-c", setting)]
+def git(
+    args: Sequence[str],
+    cwd: Path,
+    env: dict[str, str],
+    stdin: bytes = b"",
+    *,
+    seconds: float = TIMEOUT_SECONDS,
+    without: str = "",
+    alone: bool = False,
+) -> subprocess.CompletedProcess[bytes]:
+    options = [part for setting in QUIET if setting != without for part in ("-c", setting)]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     own = {
         "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0",
         "GIT_LITERAL_PATHSPECS": "1", "LC_ALL": "C",
     }  # fmt: skip
+    command = ["git", *options, *args]
     try:
-        return subprocess.run(
-            ["git", *options, *args], cwd=cwd, env=inherited | own | env, input=stdin, capture_output=True,
-            timeout=TIMEOUT_SECONDS, check=False,
-        )  # fmt: skip
+        with subprocess.Popen(
+            command, cwd=cwd, env=inherited | own | env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, start_new_session=alone,
+        ) as process:  # fmt: skip
+            try:
+                out, err = process.communicate(stdin, timeout=seconds)
+            except BaseException:
+                process.kill()
+                if alone:
+                    # The programs it started end with it: one that waits for a person would stay.
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
     except subprocess.TimeoutExpired as error:
-        raise Refused(f"git {args[0]} took longer than {TIMEOUT_SECONDS} s in {cwd}.") from error
+        raise Refused(f"git {args[0]} took longer than {seconds:g} s in {cwd}.") from error

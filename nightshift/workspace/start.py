@@ -32,6 +32,8 @@ class Start:
     """In place: path and mark (see `files.mark`) of every file."""
     workspace: str = ""
     """The user's folder."""
+    closed: tuple[str, ...] = ()
+    """Submodules and files of Git LFS, which no run writes."""
 
 
 def begin(
@@ -41,7 +43,7 @@ def begin(
     run_id: str,
     branch: str,
     carry: tuple[str, ...],
-    base: Literal["snapshot", "HEAD"],
+    base: str,
     in_place: bool,
 ) -> Start:
     """Fills the run's room. What an earlier start left there unfinished was never used, and goes."""
@@ -69,25 +71,28 @@ def _begin_branch(
     run_id: str,
     branch: str,
     carried: list[str],
-    base: Literal["snapshot", "HEAD"],
+    base: str,
 ) -> Start:
     git.check_branch(repository, branch)
     index = room / "index"
-    begun = make_base(repository, index, run_id, with_changes=base == "snapshot", when=int(time.time()))
+    begun = make_base(repository, index, run_id, base=base, when=int(time.time()))
     tracked = [file for file in git.tracked(repository, index) if not is_secret(file)]
     git.check_out(repository, index, tracked, room / "tree")
     extra = files.copy_files(path, sorted({*carried} - {*tracked}), root_in(room, repository))
-    notes = _branch_notes(git.untracked(repository) - {*extra}, git.links(repository, index))
-    return Start("branch", branch, begun, tuple(sorted({*tracked, *extra})), notes)
+    links, pointers = git.links(repository, index), git.pointers(repository, index)
+    notes = _branch_notes(git.untracked(repository) - {*extra}, links, pointers)
+    files_there = tuple(sorted({*tracked, *extra}))
+    return Start("branch", branch, begun, files_there, notes, closed=tuple(sorted({*links, *pointers})))
 
 
-def _branch_notes(untracked: set[str], links: Sequence[str]) -> tuple[str, ...]:
+def _branch_notes(untracked: set[str], links: Sequence[str], pointers: Sequence[str]) -> tuple[str, ...]:
     """A sentence for each kind of file that the user has and the run has not."""
     tests = [file for file in untracked if _is_test(file)]
     notes = (
         (untracked, f"untracked files that take no part: {len(untracked)}; [workspace] carry brings them"),
         (tests, f"untracked test files that take no part: {_named(tests)}; git add or carry brings them"),
         (links, f"tracked links and submodules that are left out of the run's tree: {_named(links)}"),
+        (pointers, f"files of Git LFS, of which the run has the pointers and writes none: {_named(pointers)}"),
     )
     return tuple(note for there, note in notes if there)
 
@@ -139,7 +144,8 @@ def read_start(room: Path, reopen: bool) -> Start | None:
         data = json.loads(file.read_text(encoding="utf-8"))
         base = Base(**data["base"]) if data["base"] else None
         marks = tuple((path, mark) for path, mark in data["marks"])
-        return replace(Start(**data), base=base, files=tuple(data["files"]), notes=tuple(data["notes"]), marks=marks)
+        lists = {name: tuple(data.get(name, ())) for name in ("files", "notes", "closed")}
+        return Start(**{**data, **lists, "base": base, "marks": marks})
     except (ValueError, TypeError, KeyError) as error:
         raise Refused(f"{file} is damaged ({error}): start the task anew.") from error
 

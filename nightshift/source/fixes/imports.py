@@ -13,8 +13,8 @@ from nightshift.source.fixes.reading import Change, Load, Source
 from nightshift.source.fixes.statements import added, instead, rewritten
 from nightshift.source.fixes.stdlib import MODULES, SHORT_NAMES, attributes_of, home_of, names_of
 from nightshift.source.graph import import_graph
-from nightshift.source.imports import module_name
 from nightshift.source.interfaces import interface_of
+from nightshift.source.roots import module_name
 from nightshift.source.syntax import bound_name, dotted, parse_or_none
 
 _FOREIGN = {"site-packages", "node_modules", "venv", "env", "build", "dist", "__pycache__"}

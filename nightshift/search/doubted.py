@@ -1,0 +1,48 @@
+"""When nothing fails but tests of the model's own that nothing speaks for, they are set aside, with the reason.
+
+The last resort between right code and wrong tests, of which a small model writes many: their file was sampled anew
+already, no candidate ever passed them, and what remains of each criterion has earned trust. In the laboratory, where
+the best of three candidates was wrong, a test that no other passed was right in 6 % of cases (docs/log.md).
+"""
+
+from __future__ import annotations
+
+from nightshift.domain import TestsCheck, Verdict
+from nightshift.search.blame import failing_generated, others_fail
+from nightshift.search.trials import trust_of, without_test
+from nightshift.search.trust import DOUBTED, Trust
+from nightshift.search.work import Work, Workshop
+
+CANDIDATES = 2
+"""So many different programs must have failed a test before that says something about it."""
+
+
+def set_aside(work: Work, verdict: Verdict, shop: Workshop, span: str) -> Work | None:
+    """The work without them; None when something else fails, or when a criterion would lose its trusted test."""
+    failing = failing_generated(work, verdict)
+    if not failing or others_fail(verdict, failing) or 2 * len(failing) > len(work.accepted.nodes):
+        return None
+    trust = trust_of(work)
+    if not all(_unfounded(trust[node]) and work.reopened.get(node.split("::")[0]) for node in failing):
+        return None
+    left: Work | None = work
+    for node in sorted(failing):
+        left = without_test(left, node, "; ".join(trust[node].doubts)) if left else None
+    if left is None or not _proved(left):
+        return None
+    for node in sorted(failing):
+        reason = "nothing else fails, and nothing speaks for it: " + "; ".join(trust[node].doubts)
+        shop.recorder.record("guard", span, rule="doubted-test", action=f"{node} is set aside", reason=reason)
+    changed = {path: text for path, text in left.accepted.texts.items() if work.accepted.texts[path] != text}
+    shop.save(changed, "Without tests that nothing speaks for")
+    return left
+
+
+def _unfounded(trust: Trust) -> bool:
+    return trust.score < DOUBTED and not trust.trusted and not trust.passed and trust.tried >= CANDIDATES
+
+
+def _proved(work: Work) -> bool:
+    trust = trust_of(work)
+    checks = [c.check for c in work.plan.criteria if isinstance(c.check, TestsCheck) and not c.trusted]
+    return all(any(trust[node].trusted for node in check.nodes if node in trust) for check in checks)

@@ -1,0 +1,60 @@
+"""The project's own formatter and linters on what was built: the first is obeyed, the others are asked and told of.
+
+A tool that is configured and not installed is unavailable: that is recorded, and is no pass. Nothing here judges:
+a badly formatted file that works is delivered, with a note.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from nightshift.domain import ExecResult
+from nightshift.evidence import normalised
+from nightshift.prompting import head
+from nightshift.search.work import Work, Workshop, write_checked
+from nightshift.source.normal import fingerprint
+from nightshift.source.style import StyleCheck, outcome_of, style_checks, style_of
+
+FORMATTERS: Mapping[str, tuple[str, ...]] = {
+    "ruff": ("ruff", "format", "--quiet", "--stdin-filename"),
+    "black": ("black", "--quiet", "--stdin-filename"),
+}
+DETAIL_CHARS = 800
+
+
+def styled(work: Work, shop: Workshop, span: str, built: Sequence[str]) -> Work:
+    """The work with the built files as the project's formatter writes them; what its linters say is recorded."""
+    style = style_of(work.tree.texts)
+    paths = [path for path in built if path.endswith(".py") and path in work.tree.texts]
+    if style.formatter:
+        for path, text in list(_formatted(work, shop, style.formatter, paths)):
+            write_checked(work, shop, {path: text}, f"{path}: as {style.formatter} formats it", "builder")
+            work = replace(work, tree=work.tree.with_text(path, text))
+    for check in style_checks(style, paths):
+        _ask(check, work, shop, span)
+    return work
+
+
+def _formatted(work: Work, shop: Workshop, formatter: str, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Only what is the same program: a formatter of the project's environment is its code, not ours."""
+    for path in paths:
+        name = shlex.quote(path)
+        command = shlex.join(("python3", "-m", *FORMATTERS[formatter])) + f" {name} - < {name}"
+        result = shop.sandbox.run(work.tree, ("sh", "-c", command), limits=shop.command_limits)
+        before = work.tree.texts[path]
+        usable = result.ok and not result.truncated and result.stdout.strip() and result.stdout != before
+        if usable and fingerprint(result.stdout) == fingerprint(before):
+            yield path, result.stdout
+
+
+def _ask(check: StyleCheck, work: Work, shop: Workshop, span: str) -> None:
+    result = shop.sandbox.run(work.tree, check.argv, limits=shop.command_limits)
+    outcome = outcome_of(check, result)
+    said = "" if outcome == "passed" else _said(result)
+    shop.recorder.record("guard", span, rule="style", action=f"{check.name}: {outcome}", reason=said)
+
+
+def _said(result: ExecResult) -> str:
+    return head(normalised(f"{result.stdout}\n{result.stderr}".strip()), DETAIL_CHARS)
