@@ -76,7 +76,17 @@ def test_a_result_has_exactly_the_fields_of_the_contract(records: list[Record]) 
         "models",
         "counters",
     ]
-    assert list(result["tests"]) == ["collected", "passed", "failed", "skipped", "oracle", "quarantined", "regressed", "fixed", "doubted"]
+    assert list(result["tests"]) == [
+        "collected",
+        "passed",
+        "failed",
+        "skipped",
+        "oracle",
+        "quarantined",
+        "regressed",
+        "fixed",
+        "doubted",
+    ]
     assert list(result["usage"]) == [
         "calls", "prompt_tokens", "cached_tokens", "completion_tokens", "model_seconds", "wall_seconds",
     ]  # fmt: skip
