@@ -152,7 +152,9 @@ def test_a_cell_that_differs_from_a_cold_run_is_told_where(cold: object, warm: o
 
 def ours() -> set[str]:
     files = [*ROOT.glob("*.py"), *(ROOT / "nightshift").rglob("*.py")]
-    return {path.stem for path in files if path.stem.isidentifier() and path.stem != "__init__"} | {"nightshift"}
+    return {path.stem for path in files if path.stem.isidentifier() and path.stem not in ("__init__", "__main__")} | {
+        "nightshift"
+    }
 
 
 def project_of(names: set[str]) -> Tree:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import doctest
 import symtable
 
@@ -159,6 +160,10 @@ def test_texts_of_one_fingerprint_have_the_same_bytecode(body: str, one: str, ot
 
 
 def code_of(text: str) -> object:
-    """What is run, names of variables aside; globals and attributes by name."""
+    """What is run: variables by the order in which they occur, globals and attributes by name."""
     code = compile(ast.unparse(ast.parse(text)), "t", "exec").co_consts[0]
-    return code.co_code, code.co_names
+    order: dict[object, int] = {}
+    # Cells are made in the order of their names, which says nothing.
+    run = [i for i in dis.get_instructions(code) if i.opname not in ("MAKE_CELL", "LOAD_CLOSURE")]
+    own = {*code.co_varnames, *code.co_cellvars}
+    return [(i.opname, order.setdefault(i.argval, len(order)) if i.argval in own else None) for i in run], code.co_names

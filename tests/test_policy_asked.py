@@ -37,6 +37,8 @@ ASKED = {
     "nightshift/search/testing.py:write_tests": "write_checked",
     "nightshift/search/testing.py:_with_rewritten": "write_checked",
     "nightshift/search/making.py:_with_winner": "write_checked",
+    "nightshift/search/styling.py:styled": "write_checked; the same program, as the project's formatter writes it",
+    "nightshift/search/doubted.py:set_aside": "Workspace.write asks; tests that were accepted, less those",
     "nightshift/search/making.py:_with_packages": "Workspace.write asks; empty",
     "nightshift/search/review.py:_met": "Workspace.write asks; texts that were written before",
     "nightshift/workspace/__init__.py:Workspace.restore": "puts back what was found",
@@ -60,6 +62,9 @@ ASKED = {
     "nightshift/workspace/__init__.py:Workspace.deliver": "deny_commit",
     "nightshift/workspace/branch.py:make_base": "the user's own changes",
     "nightshift/workspace/branch.py:Branch.__init__": "the user's own changes",
+    "nightshift/workspace/branch.py:Branch._commit": "deny_commit in Workspace.commit_step",
+    "nightshift/workspace/branch.py:Branch.said_by_hook": "the tip of the branch, in a folder of its own, for the hook alone",
+    "nightshift/project/box.py:ProjectBox.run": "the door behind run_command_check",
     "nightshift/workspace/branch.py:Branch.commit": "deny_commit in Workspace.commit_step",
     "session.py:Session._delivered": "deny_commit in Workspace.deliver, after deny_done",
     # Commands: refused in the plan (plan.denials), and again before each is run.

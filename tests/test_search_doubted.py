@@ -38,12 +38,12 @@ CRITERION = Criterion("c1", "the total of 42 is 42", TestsCheck(FILE, NODES))
 OTHER = Criterion("c2", "it runs", CommandCheck(("true",)))
 
 
-def work_with(heard: tuple[dict[str, bool], ...], *, reopened: int = 1, criterion: Criterion = CRITERION) -> Work:
+def work_with(heard: tuple[dict[str, bool], ...], *more: Criterion, reopened: int = 1) -> Work:
     steps = (Step("shop.py", "source", "", ""), Step(FILE, "test", "", ""))
     accepted = Accepted(
         {FILE: TEXT}, frozenset(NODES), support=dict.fromkeys(NODES[:3], 3) | {ODD: 1}, samples={FILE: 3}
     )
-    plan, task = Plan("p", steps, (criterion, OTHER)), Task("the total of 42 is 42")
+    plan, task = Plan("p", steps, (CRITERION, OTHER, *more)), Task("the total of 42 is 42")
     work = Work(task, plan, Tree({"shop.py": ""}), accepted, UserTests(), frozenset())
     return replace(work, heard=heard, reopened={FILE: reopened} if reopened else {})
 
@@ -88,7 +88,7 @@ def test_a_test_that_nobody_passes_and_few_samples_hold_is_set_aside_by_name(tmp
         pytest.param(work_with(NOBODY), verdict_with(ODD, NODES[0]), id="a trusted test fails too"),
         pytest.param(work_with(NOBODY), verdict_with(), id="nothing fails"),
         pytest.param(
-            work_with(NOBODY, criterion=Criterion("c9", "odd", TestsCheck(FILE, (ODD,)))), verdict_with(ODD),
+            work_with(NOBODY, Criterion("c9", "odd", TestsCheck(FILE, (ODD,)))), verdict_with(ODD),
             id="it is all that proves a criterion",
         ),
         pytest.param(
