@@ -56,6 +56,7 @@ from nightshift.search.trials import put_on_trial
 from nightshift.search.work import Work, Workshop
 from options import read_order
 from session import Session, Site
+from supervising import reflect, supervise
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,10 +354,10 @@ def main(argv: Sequence[str]) -> int:
             print(json.dumps(as_json(work.plan), indent=2, ensure_ascii=False))
             return RunResult("planned", "planned", "the plan is printed; nothing was built")
         result = await orchestrator.run(session.order.task, doors.site)
-        await session.reflect(doors.agents, result)
+        await reflect(session, doors.agents, result)
         return result
 
-    return asyncio.run(session.supervise(do_task))
+    return asyncio.run(supervise(session, do_task))
 
 
 def rules_of(config: Config) -> Rules:

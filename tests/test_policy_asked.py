@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 OPENING = {
     "write_bytes": "write", "put": "write", "copy_files": "write", "check_out": "write", "shop.save": "write",
-    "site.save": "write", "write_checked": "write", "self._put": "write", "self._branch.commit": "commit", "workspace.write": "write", "self.workspace.write": "write", "self._save": "write",
+    "site.save": "write", "write_checked": "write", "self._put": "write", "self._branch.commit": "commit", "workspace.write": "write", "self.workspace.write": "write", "self._save": "write", "session.workspace.deliver": "done",
     "sandbox.run": "command", "self._inner.run": "command",
     "commit_tree": "commit", "set_branch": "commit", "fast_forward": "commit", "stage_files": "commit",
     "commit_step": "commit", "self.commit_step": "commit", "workspace.commit_step": "commit", "self.workspace.commit_step": "commit",
@@ -33,7 +33,7 @@ ASKED = {
     "nightshift/workspace/__init__.py:Workspace._replace": "by `_put`, after deny_write; or puts back what was found",
     "nightshift/workspace/__init__.py:Workspace._keep": "a copy of what `write` was asked about, in the run's own room",
     "session.py:Session._save": "Workspace.write and commit_step ask",
-    "session.py:Session._settle": "Workspace.write asks; texts that were judged",
+    "session.py:Session.settle": "Workspace.write asks; texts that were judged",
     "nightshift/search/testing.py:write_tests": "write_checked",
     "nightshift/search/testing.py:_with_rewritten": "write_checked",
     "nightshift/search/making.py:_with_winner": "write_checked",
@@ -66,14 +66,14 @@ ASKED = {
     "nightshift/workspace/branch.py:Branch.said_by_hook": "the tip of the branch, in a folder of its own, for the hook alone",
     "nightshift/project/box.py:ProjectBox.run": "the door behind run_command_check",
     "nightshift/workspace/branch.py:Branch.commit": "deny_commit in Workspace.commit_step",
-    "session.py:Session._delivered": "deny_commit in Workspace.deliver, after deny_done",
+    "supervising.py:_delivered": "deny_commit in Workspace.deliver, after deny_done",
     # Commands: refused in the plan (plan.denials), and again before each is run.
     "nightshift/checks.py:run_command_check": "deny_command",
     "nightshift/checks.py:refuse_unrunnable": "the user's own command",
     "nightshift/recorded.py:RecordedSandbox.run": "the door behind run_command_check",
     # Done.
     "orchestrator.py:Orchestrator._attempts_with": "deny_done, as a problem of the verdict",
-    "session.py:Session._result": "deny_done: the verdict of the best tree had no problem",
+    "supervising.py:_result": "deny_done: the verdict of the best tree had no problem",
     "orchestrator.py:Orchestrator.run": "already green: by the user's own commands, before anything was written",
 }
 
