@@ -89,9 +89,8 @@ class Memory:
 
     def learn(self, entries: Iterable[Lesson], run: str) -> tuple[Lesson, ...]:
         """Keeps what is new, and returns it; what was kept apart and is proved now counts as new."""
-        fit = [
-            replace(one, run=one.run or run) for one in map(tables.cut, entries) if words_of(one.trigger) and one.advice
-        ]
+        placed = (tables.cut(replace(one, run=one.run or run)) for one in entries)
+        fit = [one for one in placed if words_of(one.trigger) and one.advice]
         return self._write(lambda db: tuple(self._insert(db, fit)))
 
     def fill(self, entries: Iterable[Lesson]) -> None:
@@ -131,7 +130,7 @@ class Memory:
 
     def forget(self, id: int) -> bool:
         """Whether there was such an entry."""
-        return self._write(lambda db: self._delete(db, "id = ?", id) > 0)
+        return id.bit_length() < 64 and self._write(lambda db: self._delete(db, "id = ?", id) > 0)
 
     def is_curated(self, run: str, records: int) -> bool:
         """Whether all that the run's trace holds was learned from."""

@@ -236,7 +236,9 @@ class Orchestrator:
     async def _without_doubted(self, work: Work, shop: Workshop, verdict: Verdict, number: int) -> tuple[Work, Verdict]:
         """Judged again without tests that nothing speaks for, when nothing else fails."""
         span = f"attempt-{number}/judge"
-        left = set_aside(work, verdict, shop, span) if self._rules.trust and not verdict.passed else None
+        if verdict.passed or not self._rules.trust:
+            return work, verdict
+        left = await asyncio.to_thread(set_aside, work, verdict, shop, span, last=self._allowance.spent)
         return (left, await self._judge(left, shop, number)) if left else (work, verdict)
 
     async def _judged(self, work: Work, shop: Workshop) -> Verdict:

@@ -103,6 +103,11 @@ class Allowance:
         self.number += 1
         return self.number
 
+    @property
+    def spent(self) -> bool:
+        """No attempt is left for the present plan."""
+        return self.number >= self._attempts
+
     def replan(self) -> bool:
         """Takes one more plan; False when none is left, or no attempt for it."""
         if self.plans > self._replans:

@@ -115,13 +115,17 @@ def record_of(line: bytes) -> Record:
     """Raises ValueError when the line is not one whole record."""
     if not line.endswith(b"\n"):
         raise ValueError("the line is cut off")
-    data = json.loads(line)
+    try:
+        data = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     base = {name: data.pop(name, None) for name in ("seq", "time", "run", "kind", "span")}
     if type(base["seq"]) is not int or not all(isinstance(base[n], str) for n in ("time", "run", "kind", "span")):
         raise ValueError("seq, time, run, kind or span is missing or of the wrong type")
-    datetime.fromisoformat(base["time"])
+    if datetime.fromisoformat(base["time"]).tzinfo is None:
+        raise ValueError("its time has no zone")
     return Record(**base, fields=data)
 
 

@@ -11,7 +11,7 @@ from nightshift.prompting import fenced, head
 Kind = Literal["lesson", "error", "snippet", "doc"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-MAX_TRIGGER = 300
+MAX_TRIGGER = MAX_SOURCE = 300
 MAX_TEXT = {"lesson": 800, "error": 800, "snippet": 3000, "doc": 1500}
 """Characters of one entry."""
 RETIRED_BELOW = 0.25

@@ -78,7 +78,7 @@ def _one_task_only(proposal: Proposal, ground: Ground) -> str:
 
 def _secret(entry: Lesson) -> str:
     text = f"{entry.trigger}\n{entry.advice}"
-    return "it holds a secret" if holds_secret(text) or _random(text) else ""
+    return "it holds a secret" if holds_secret(f"{text}\n{entry.run}") or _random(text) else ""
 
 
 def _random(text: str) -> bool:

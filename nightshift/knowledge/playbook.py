@@ -20,6 +20,9 @@ from nightshift.records import Record, attempts_of, of_kind, outcome_of, settled
 
 VERSION = 1
 Outcome = Literal[-1, 0, 1]
+_RUN = re.compile(r"[\w .:-]{1,100}")
+MAX_ID = 1 << 63
+"""What SQLite counts up to; a trace may claim anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ def outcomes_of(records: Sequence[Record], status: str = "") -> dict[int, Outcom
     for record in of_kind(settled(records), "recalled"):
         now = _followed(record.span, attempts, status)
         for entry in record.fields.get("ids") or ():
+            if type(entry) is not int or not 0 < entry < MAX_ID:
+                continue
             before = found.get(entry, now)
             found[entry] = max(before, now) if before and now else before or now
     return found
@@ -51,7 +56,10 @@ def as_text(entries: Iterable[Scored]) -> str:
 
 def from_text(text: str) -> list[Scored]:
     """Raises ValueError with what does not fit, and where."""
-    data = json.loads(text)
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(data, Mapping) or data.get("nightshift") != "playbook":
         raise ValueError('it is no playbook: {"nightshift": "playbook", ...} is missing')
     if data.get("version") != VERSION:
@@ -97,6 +105,8 @@ def _scored(data: Any, number: int) -> Scored:
         raise ValueError(f"entry {number}: {error}") from error
     if set(outcomes.values()) - {-1, 0, 1}:
         raise ValueError(f"entry {number}: an outcome is 1, 0 or -1")
+    if odd := next((run for run in outcomes if not _RUN.fullmatch(run)), None):
+        raise ValueError(f"entry {number}: {odd[:60]!r} is no name of a run")
     try:
         return Scored(from_json(Lesson, known), outcomes)
     except ValueError as error:

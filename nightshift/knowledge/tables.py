@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from nightshift.knowledge.entries import KINDS, MAX_TEXT, MAX_TRIGGER, Kind, Lesson
+from nightshift.knowledge.entries import KINDS, MAX_SOURCE, MAX_TEXT, MAX_TRIGGER, Kind, Lesson
 from nightshift.knowledge.seeds import SOURCE, seeds
 from nightshift.knowledge.words import words_of
 
@@ -82,8 +82,19 @@ def identity(entry: Lesson) -> str:
 
 
 def cut(entry: Lesson) -> Lesson:
-    trigger = " ".join(entry.trigger.split())
-    return replace(entry, trigger=trigger[:MAX_TRIGGER], advice=entry.advice.strip()[: MAX_TEXT[entry.kind]])
+    """As it is kept: of bounded length, its source on one line, and without what SQLite cannot take."""
+    return replace(
+        entry,
+        trigger=" ".join(_sound(entry.trigger).split())[:MAX_TRIGGER],
+        advice=_sound(entry.advice).strip()[: MAX_TEXT[entry.kind]],
+        run=" ".join(_sound(entry.run).split())[:MAX_SOURCE],
+        created=_sound(entry.created)[:40],
+    )
+
+
+def _sound(text: str) -> str:
+    """Half a character, as a model's JSON may escape it, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def rarest(db: Database, kind: Kind, words: list[str]) -> list[str]:

@@ -42,12 +42,13 @@ def summary_of(run_dir: Path) -> dict[str, Any]:
     except NightshiftError:
         return {"run": run_dir.name, "status": "damaged", "exit_reason": None, "time": None, "task": ""}
     fields = outcome.fields if outcome else {}
+    reason, task = fields.get("exit_reason"), started.fields.get("task") if started else None
     return {
         "run": run_dir.name,
-        "status": fields.get("status", "unfinished"),
-        "exit_reason": fields.get("exit_reason"),
+        "status": str(fields.get("status", "unfinished")),
+        "exit_reason": None if reason is None else str(reason),
         "time": started.time if started else None,
-        "task": started.fields.get("task", {}).get("prompt", "") if started else "",
+        "task": str(task.get("prompt", "")) if isinstance(task, Mapping) else "",
     }
 
 

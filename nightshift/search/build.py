@@ -27,6 +27,8 @@ class Built:
     chosen: Evaluation
     outcomes: tuple[Mapping[str, bool], ...]
     """Test node -> passed, for each of the model's different texts."""
+    written: tuple[str, ...] = ()
+    """These texts."""
 
 
 async def build_step(
@@ -90,5 +92,6 @@ async def _chosen(pool: Pool, brief: Brief, builder: Builder, effort: Effort) ->
         reason=selection.reason,
         rivals=sorted(rivals(pool.evaluations)),
     )
-    samples = {fingerprint(e.candidate.text): e.outcomes for e in pool.evaluations if e.candidate.origin != "kept"}
-    return Built(selection.chosen, tuple(outcomes for outcomes in samples.values() if outcomes))
+    different = {fingerprint(e.candidate.text): e for e in pool.evaluations if e.candidate.origin != "kept"}
+    ran = [e for e in different.values() if e.outcomes]
+    return Built(selection.chosen, tuple(e.outcomes for e in ran), tuple(e.candidate.text for e in ran))

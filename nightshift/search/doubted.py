@@ -1,7 +1,7 @@
 """When nothing fails but tests of the model's own that nothing speaks for, they are set aside, with the reason.
 
 The last resort between right code and wrong tests, of which a small model writes many: their file was sampled anew
-already, no candidate ever passed them, and what remains of each criterion has earned trust. In the laboratory, where
+already or cannot be any more, no candidate ever passed them, and what remains of each criterion has earned trust. In the laboratory, where
 the best of three candidates was wrong, a test that no other passed was right in 6 % of cases (docs/log.md).
 """
 
@@ -17,13 +17,16 @@ CANDIDATES = 2
 """So many different programs must have failed a test before that says something about it."""
 
 
-def set_aside(work: Work, verdict: Verdict, shop: Workshop, span: str) -> Work | None:
-    """The work without them; None when something else fails, or when a criterion would lose its trusted test."""
+def set_aside(work: Work, verdict: Verdict, shop: Workshop, span: str, *, last: bool = False) -> Work | None:
+    """The work without them; None when something else fails, or when a criterion would lose its trusted test.
+
+    `last`: there is no other attempt, in which their file could be sampled anew.
+    """
     failing = failing_generated(work, verdict)
     if not failing or others_fail(verdict, failing) or 2 * len(failing) > len(work.accepted.nodes):
         return None
     trust = trust_of(work)
-    if not all(_unfounded(trust[node]) and work.reopened.get(node.split("::")[0]) for node in failing):
+    if not all(_unfounded(trust[node]) and (last or work.reopened.get(node.split("::")[0])) for node in failing):
         return None
     left: Work | None = work
     for node in sorted(failing):

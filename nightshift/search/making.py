@@ -36,7 +36,7 @@ async def build_all(work: Work, shop: Workshop, span: str) -> tuple[Work, tuple[
         unfinished -= frozenset(layer)
         for path, result in zip(layer, made, strict=True):
             if result is not None:
-                work = _with_winner(work.hearing(result.outcomes), shop, result.chosen)
+                work = _with_winner(work.hearing(result.outcomes).having(path, result.written), shop, result.chosen)
                 built.append(path)
     return work, tuple(built)
 
@@ -71,7 +71,7 @@ async def rebuild(
         work = work.reopening(path)
         if result is None or result.chosen.candidate.origin == "kept":
             continue
-        work = _with_winner(work.hearing(result.outcomes), shop, result.chosen)
+        work = _with_winner(work.hearing(result.outcomes).having(path, result.written), shop, result.chosen)
         for dependent, why in _followers(work, path, old):
             if dependent not in done:
                 advice.setdefault(dependent, why)

@@ -16,6 +16,7 @@ from nightshift.prompting import fenced, head
 from nightshift.search.asking import concurrently
 from nightshift.search.trials import trust_of
 from nightshift.search.work import Work, Workshop, write_checked
+from nightshift.source.graph import import_graph
 from nightshift.source.tests_pool import drop_tests, test_names
 
 
@@ -63,7 +64,7 @@ async def rewrite_test(work: Work, shop: Workshop, culprit: Culprit, verdict: Ve
         return work
     accepted = await _accepted(work, shop, {step.path: [*([kept] if test_names(kept) else []), *texts]})
     gone = [Quarantined(f"{step.path}::{name} (first version)", f"rewritten: {culprit.why}") for name in sorted(doomed)]
-    return _with_rewritten(work, shop, step, accepted, gone, span)
+    return await asyncio.to_thread(_with_rewritten, work, shop, step, accepted, gone, span)
 
 
 def _with_rewritten(work: Work, shop: Workshop, step: Step, new: Accepted, gone: list[Quarantined], span: str) -> Work:
@@ -78,7 +79,18 @@ def _with_rewritten(work: Work, shop: Workshop, step: Step, new: Accepted, gone:
     detail = "; ".join(f"{q.node}: {q.reason}" for q in gone)
     shop.recorder.record("repair", f"{span}/tests", path=step.path, outcome="test rewritten", detail=detail)
     write_checked(work, shop, new.texts, f"{step.path}: rewritten, it was to blame", TEST_BLAME)
-    return replace(work, accepted=accepted, plan=plan)
+    return _heard_anew(replace(work, accepted=accepted, plan=plan), shop, step.path)
+
+
+def _heard_anew(work: Work, shop: Workshop, path: str) -> Work:
+    """With what all candidates so far make of the new tests: without it nothing would speak for or against them."""
+    tree, sandbox = work.tested_tree, shop.sandbox
+    reached = import_graph(tree.texts).reach(path)
+    trees = [
+        tree.with_text(source, text) for source in work.written for text in work.written[source] if source in reached
+    ]
+    reports = [sandbox.test(tried, (path,), limits=shop.limits) for tried in trees]
+    return work.hearing({r.node: r.outcome == "passed" for r in report.results} for report in reports)
 
 
 def _what_is_wrong(old: str, culprit: Culprit) -> str:

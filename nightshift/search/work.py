@@ -24,6 +24,8 @@ from nightshift.source.facts import facts_or_nothing
 from nightshift.source.interfaces import render
 
 SIGNATURE_CHARS = 6000
+MAX_WRITTEN = 8
+"""Texts of one file that are kept to be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Work:
     """Path -> how often it was made again."""
     heard: tuple[Mapping[str, bool], ...] = ()
     """What each candidate so far made of the tests it was tried on: node -> passed."""
+    written: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Path -> the model's different texts for it: whoever wants an opinion of a new test can ask them."""
     trials: Mapping[str, Trial] = field(default_factory=dict)
     """Test id -> what was found out about the test itself."""
 
@@ -52,6 +56,10 @@ class Work:
 
     def hearing(self, outcomes: Iterable[Mapping[str, bool]]) -> Work:
         return replace(self, heard=(*self.heard, *outcomes))
+
+    def having(self, path: str, texts: Iterable[str]) -> Work:
+        both = tuple(dict.fromkeys((*self.written.get(path, ()), *texts)))
+        return replace(self, written={**self.written, path: both[-MAX_WRITTEN:]})
 
     def reopening(self, path: str) -> Work:
         return replace(self, reopened=dict(Counter(self.reopened) + Counter({path: 1})))

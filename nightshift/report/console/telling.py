@@ -75,7 +75,7 @@ def _explored(record: Record) -> Iterator[str]:
 def _planned(record: Record) -> Iterator[str]:
     for reason in record.fields.get("refusals") or ():
         yield f"  ! plan refused: {one_line(str(reason))}"
-    if not record.fields.get("accepted"):
+    if not record.fields.get("accepted") or record.span == "proved":
         return
     plan = value_of(Plan, record, "plan")
     yield f"planned  {counted(len(plan.steps), 'file')}: {one_line(plan.summary)}"

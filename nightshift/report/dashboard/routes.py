@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from nightshift.errors import NightshiftError
 from nightshift.report.compare import delivered_lines, difference_of
@@ -19,7 +19,7 @@ from nightshift.report.dashboard.assets import SCRIPT, SHEET
 from nightshift.report.dashboard.known import RUN, UNREADABLE, Known, Run, is_running, report_in
 from nightshift.report.dashboard.owner import stop
 from nightshift.report.dashboard.processes import queue_status
-from nightshift.report.dashboard.server import Client, HttpError, Request, Response, Route, Stream
+from nightshift.report.dashboard.server import Client, HttpError, Request, Response, Route, Stream, fields_of
 from nightshift.report.dashboard.tailer import Tails, events, told
 from nightshift.report.outline import outline
 from nightshift.report.reading import last_records
@@ -125,7 +125,7 @@ class Dashboard:
         return Stream(tell)
 
     def _stop(self, request: Request, place: str, name: str) -> Response:
-        given = parse_qs(request.body.decode("ascii", "replace"), max_num_fields=5).get("token", [""])[0]
+        given = fields_of(request.body.decode("ascii", "replace")).get("token", [""])[0]
         if not hmac.compare_digest(given.encode(), self.token.encode()):
             raise HttpError(403, "this form is not of this dashboard, or it was started anew: load the page again")
         run = self.known.run(place, name)
@@ -136,7 +136,7 @@ class Dashboard:
         return Response(status=303, headers={"Location": f"{run.url}?stopping"})
 
     def _compare(self, request: Request) -> Response:
-        named = parse_qs(request.raw_query, max_num_fields=200).get("run", [])
+        named = fields_of(request.raw_query).get("run", [])
         if len(named) != 2:
             raise HttpError(400, f"two runs can be compared, {len(named)} were ticked")
         runs = [self.known.run(*(one.partition("/")[::2])) for one in named]

@@ -13,13 +13,15 @@ import select
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from nightshift.errors import ConfigError
 from nightshift.report.dashboard.peers import is_strangers
@@ -32,6 +34,10 @@ MAX_STREAMS = 64
 MAX_BODY = 1 << 20
 IDLE_SECONDS = 20.0
 """For a client that neither sends its request nor takes what it asked for."""
+ASKING_SECONDS = 30.0
+"""For a whole request, however steadily its bytes drip in: who is slow must not hold the place of others."""
+MAX_FIELDS = 200
+"""Of a query or a form: so many runs may be ticked by mistake, and are told so."""
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
@@ -118,6 +124,14 @@ class Route:
     """Given the request and the pattern's named groups."""
 
 
+def fields_of(text: str) -> dict[str, list[str]]:
+    """Of a query or a form. Raises HttpError."""
+    try:
+        return parse_qs(text, max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise HttpError(400, f"at most {MAX_FIELDS} fields are read") from error
+
+
 def as_json(data: Any, status: int = 200) -> Response:
     return Response(json.dumps(data).encode(), "application/json", status)
 
@@ -139,6 +153,8 @@ class Server(ThreadingHTTPServer):
         self.routes = [(route, re.compile(route.pattern)) for route in routes]
         self.complain = complain
         self.streams = threading.BoundedSemaphore(MAX_STREAMS)
+        self.asking: dict[socket.socket, float] = {}
+        """Connections whose request is not whole yet -> since when."""
         self._connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
 
     @property
@@ -150,6 +166,13 @@ class Server(ThreadingHTTPServer):
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = HOST, self.socket.getsockname()[1]
+
+    def service_actions(self) -> None:
+        """Hears no more of requests that take too long; asked for twice a second by `serve_forever`."""
+        late = time.monotonic() - ASKING_SECONDS
+        for connection in [one for one, since in list(self.asking.items()) if since < late]:
+            with suppress(OSError):  # it has just ended by itself
+                connection.shutdown(socket.SHUT_RD)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._connections.acquire(blocking=False):
@@ -190,6 +213,14 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
     timeout = IDLE_SECONDS
 
+    def setup(self) -> None:
+        super().setup()
+        self.server.asking[self.connection] = time.monotonic()
+
+    def finish(self) -> None:
+        self.server.asking.pop(self.connection, None)
+        super().finish()
+
     def do_GET(self) -> None:
         try:
             answer = self._answer()
@@ -207,14 +238,19 @@ class _Handler(BaseHTTPRequestHandler):
             raise HttpError(403, reason)
         if is_strangers(self.client_address, (HOST, self.server.port)):
             raise HttpError(403, "this is another user's: on this machine only they are answered")
-        parts = urlsplit(self.path)
+        try:
+            parts = urlsplit(self.path)
+        except ValueError as error:
+            raise HttpError(400, "this is no address") from error
         method = "GET" if self.command == "HEAD" else self.command
         found = [(r, match) for r, pattern in self.server.routes if (match := pattern.fullmatch(parts.path))]
         route, match = next(((r, match) for r, match in found if r.method == method), (None, None))
         if route is None or match is None:
             raise HttpError(405 if found else 404, "not that way" if found else "there is no such page")
         body = self._body() if method == "POST" else b""
-        query = dict(parse_qsl(parts.query, max_num_fields=20)) if len(parts.query) < 4000 else {}
+        self.server.asking.pop(self.connection, None)
+        given = fields_of(parts.query) if len(parts.query) < 4000 else {}
+        query = {name: values[-1] for name, values in given.items()}
         return route.answer(Request(method, parts.path, query, self.headers, parts.query, body), **match.groupdict())
 
     def _body(self) -> bytes:

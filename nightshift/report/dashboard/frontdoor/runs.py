@@ -162,13 +162,21 @@ class Desk:
     def _last_plan(self, workspace: Path) -> tuple[str, Plan]:
         """Of a run that this user started: a checkout may bring a stranger's along."""
         for run in runs_in(workspace):
-            if summary_of(run)["exit_reason"] != "planned":
-                continue
-            records = read_trace(run / "trace.jsonl")
-            started, plan = started_with(records), plan_of(records)
-            if plan and outcome_of(records) and is_ours(self._marks, run.name, started):
-                return str(started.get("task", {}).get("prompt", "")), plan
+            if summary_of(run)["exit_reason"] == "planned" and (found := self._plan_of_ours(run)):
+                return found
         raise NothingPlanned
+
+    def _plan_of_ours(self, run: Path) -> tuple[str, Plan] | None:
+        """Asks who started it before it believes anything else; one that is damaged hides no earlier one."""
+        try:
+            records = read_trace(run / "trace.jsonl")
+            started = started_with(records)
+            if not is_ours(self._marks, run.name, started) or not outcome_of(records):
+                return None
+            plan = plan_of(records)
+        except NightshiftError:
+            return None
+        return (str(started.get("task", {}).get("prompt", "")), plan) if plan else None
 
 
 def _line(line: bytes) -> str:
