@@ -30,9 +30,12 @@ from nightshift.knowledge.gates import private
 from nightshift.knowledge.playbook import as_text, from_text
 from nightshift.records import TraceDamaged, as_json, find_run, read_trace, runs_in, started_with
 from nightshift.report.text import counted, one_line
+from reading import is_own
 
 WATCH_SECONDS = 30.0
 LOWEST_PRIORITY = 19
+_MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)
+"""What reading a trace comes to that no run of ours has written."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,11 +46,14 @@ def main(argv: Sequence[str]) -> int:
 
 def curate_run(options: argparse.Namespace) -> int:
     records = read_trace(find_run(options.workspace, options.run) / "trace.jsonl")
-    if not teaches(records):
-        name = records[0].run if records else "(empty trace)"
-        raise Refused(f"run {name} is not over, was a demo, or ran with --no-memory: it teaches nothing")
-    with _memory(options) as memory:
-        new, curated = absorb(memory, records, project_of(str(started_with(records).get("workspace", ""))))
+    name = records[0].run if records else "(empty trace)"
+    try:
+        if not teaches(records):
+            raise Refused(f"run {name} is not over, was a demo, or ran with --no-memory: it teaches nothing")
+        with _memory(options) as memory:
+            new, curated = absorb(memory, records, project_of(str(started_with(records).get("workspace", ""))))
+    except _MISSHAPEN as error:
+        raise TraceDamaged(f"run {name} is of a shape that no run of Nightshift writes: {error}") from error
     for refusal in curated.refused:
         sys.stderr.write(f"not kept  {refusal}\n")
     return _show(new, options, "learned nothing new")
@@ -62,26 +68,29 @@ def watch(options: argparse.Namespace) -> int:
         looked_at: dict[Path, int] = {}
         while True:
             for run in (run for folder in folders for run in reversed(runs_in(folder))):
-                _look_at(run, memory, looked_at)
+                _look_at(run, memory, looked_at, others=options.others)
             if options.once:
                 return 0
             time.sleep(options.every)
 
 
-def _look_at(run: Path, memory: Memory, looked_at: dict[Path, int]) -> None:
-    """Curates a finished run that has grown since it was looked at."""
+def _look_at(run: Path, memory: Memory, looked_at: dict[Path, int], *, others: bool) -> None:
+    """Curates a finished run that has grown since it was looked at: a stranger's, which a checkout brought, may lie."""
     trace = run / "trace.jsonl"
-    size = trace.stat().st_size
-    if looked_at.get(run) == size:
-        return
-    looked_at[run] = size
     try:
+        size = trace.stat().st_size
+        if looked_at.get(run) == size:
+            return
+        looked_at[run] = size
+        if not others and not is_own(run):
+            sys.stderr.write(f"left out  {run.name}: you did not start it here; --others learns from it too\n")
+            return
         records = read_trace(trace)
         if not records or not teaches(records) or memory.is_curated(records[0].run, len(records)):
             return
         new, _ = absorb(memory, records, project_of(str(started_with(records).get("workspace", ""))))
-    except TraceDamaged as error:
-        sys.stderr.write(f"left out  {run.name}: {error}\n")
+    except (TraceDamaged, OSError, *_MISSHAPEN) as error:
+        sys.stderr.write(f"left out  {run.name}: {one_line(str(error))}\n")
         return
     sys.stderr.write(f"curated  {run.name}: {_entries(len(new))} new\n")
 
@@ -263,6 +272,7 @@ _COMMANDS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, tuple[Argu
     )),
     ("watch", watch, "curate runs as they finish, until stopped", (
         ("folders", {"nargs": "*", "type": Path, "metavar": "DIR", "help": "further workspaces"}),
+        ("--others", {"action": "store_true", "help": "also runs that you did not start on this machine"}),
         ("--once", {"action": "store_true", "help": "those that are there now, then end"}),
         ("--every", {"type": _seconds, "default": WATCH_SECONDS, "metavar": "SECONDS", "help": "default: 30"}),
     )),

@@ -101,6 +101,7 @@ class Memory:
 
     def renew(self, source: str, entries: Iterable[Lesson]) -> int:
         """Puts documentation in the place of all that came from that source; returns how much there is now."""
+        source = tables.cut(Lesson("", "", source)).run
         fit = [entry for entry in map(tables.cut, entries) if words_of(entry.trigger)]
 
         def whole(db: sqlite3.Connection) -> int:

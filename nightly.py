@@ -48,7 +48,7 @@ from nightshift.nightly.standing import standing_of
 from nightshift.nightly.tasks import Queued, Task, read_queue
 from nightshift.report.morning import NOT_OVER, NightTold, headline
 from nightshift.report.text import duration, one_line
-from nightshift.workspace import slug
+from nightshift.workspace import slug, work_folder
 
 EXAMPLES = """examples:
   python3 nightly.py ~/queue --until 07:00
@@ -68,7 +68,8 @@ EXIT_OF_SIGNAL = {signal.SIGTERM: 143, signal.SIGINT: 130}
 def main(argv: Sequence[str]) -> int:
     options, flags = _parser().parse_known_args(argv)
     folder = Folder(options.queue.expanduser().absolute())
-    read = partial(read_queue, folder.root, lambda name: options.workspace.expanduser().absolute() / slug(name))
+    home = options.workspace.expanduser().absolute() if options.workspace else work_folder()
+    read = partial(read_queue, folder.root, lambda name: home / slug(name))
     given = _checked_flags(flags)
     if options.install_cron:
         return _install(options, folder, argv)
@@ -313,7 +314,7 @@ def _parser() -> argparse.ArgumentParser:
 
 SWITCH: dict[str, Any] = {"action": "store_true"}
 FLAGS: tuple[tuple[str, dict[str, Any], str], ...] = (
-    ("--workspace", {"type": Path, "metavar": "DIR", "default": Path.cwd()}, "where tasks without a folder get theirs"),
+    ("--workspace", {"type": Path, "metavar": "DIR"}, "where tasks without a folder get theirs (~/nightshift-work)"),
     ("--until", {"metavar": "HH:MM"}, "when the night ends"),
     ("--max-minutes", {"type": float, "metavar": "M"}, "budget of time for the whole night"),
     ("--max-calls", {"type": int, "metavar": "N"}, "budget of generation requests for the whole night"),

@@ -42,6 +42,7 @@ from nightshift.limits import Allowance, Progress, stuck, tree_hash
 from nightshift.plan import locked_files, user_criteria
 from nightshift.policy import BUILT_IN, Done, Policy, deny_done
 from nightshift.project.before import failing_text, look_again, look_before
+from nightshift.project.reading import read_project, support_files
 from nightshift.records import as_json, proof_of
 from nightshift.search.blame import concerned_sources, said_of_tests, suspects, unprovable, weighed, without_analyst
 from nightshift.search.brief import Effort
@@ -199,15 +200,18 @@ class Orchestrator:
         context = str(fields["text"])
         if seen.python_files:
             context += f"\n\nA scout's summary:\n{await self._agents.explore(task, context)}"
-        proof = replace(task, verify=(*task.verify, *user_tests.commands))
-        protected = frozenset((*seen.test_files, *user_tests.files)) | locked_files(proof, site.tree) | site.closed
+        # The scripts that `make test` runs judge too, also while they still fail.
+        commands = read_project(site.tree).unknown_commands if task.verify else user_tests.commands
+        proof = replace(task, verify=(*task.verify, *commands))
+        tests = frozenset((*seen.test_files, *user_tests.files))
+        tests |= support_files(site.tree, [*tests], task.prompt)
         return Ground(
             site.tree,
             context,
             str(fields["lessons"]),
             str(fields["importable"]),
             user_tests,
-            protected,
+            tests | locked_files(proof, site.tree) | site.closed,
             rules.policy,
         )
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from config import paths
 from nightshift.dataset.files import is_dataset, judged
 from nightshift.dataset.gates import Bounds
-from nightshift.errors import ConfigError
+from nightshift.errors import ConfigError, NightshiftError
+from nightshift.ownership import is_ours
 from nightshift.records import KINDS, Record, TraceDamaged, as_line, find_run, runs_in, stream_trace
 from nightshift.report.compare import delivered_lines, difference_lines, difference_of
 from nightshift.report.outline import outline, outlined
@@ -122,6 +125,15 @@ def diff(options: argparse.Namespace) -> int:
 def chosen_runs(options: argparse.Namespace) -> list[Path]:
     """The run that `--run` names, or all of the workspace, newest first."""
     return runs_in(options.workspace) if options.run == "all" else [find_run(options.workspace, options.run)]
+
+
+def is_own(run: Path) -> bool:
+    """Whether this user started it on this machine; what is damaged before it says so is nobody's."""
+    try:
+        started = next((r for r in stream_trace(run / "trace.jsonl") if r.kind == "run_started"), None)
+    except NightshiftError:
+        return False
+    return started is not None and is_ours(paths(os.environ).runs, run.name, started.fields)
 
 
 def print_json(value: Any) -> int:

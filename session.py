@@ -259,7 +259,7 @@ class Session:
             restart=lambda: self.settle(tree, "Back to the start for another plan"),
             plan=self.order.plan,
             recent=self.workspace.recent(),
-            closed=self.workspace.closed,
+            closed=self.workspace.closed | self.workspace.unshown(tree),
         )
 
     def _open_box(self, requires: tuple[str, ...]) -> Sandbox:

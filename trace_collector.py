@@ -28,7 +28,6 @@ from nightshift.dataset.formats import FORMATS
 from nightshift.dataset.gates import Bounds
 from nightshift.disk import disk_errors, lock_or_refuse, sync, sync_folder, write_all
 from nightshift.domain import ROLES
-from nightshift.errors import ConfigError
 from nightshift.records import (
     Record,
     as_json,
@@ -221,10 +220,6 @@ def _pruned_lines(found: Sequence[Leftover], *, done: bool) -> Iterable[str]:
     yield f"{counted(len(gone), 'leftover')}, {sum(one.size for one in gone) / 1e6:.1f} MB{rest}"
 
 
-def not_available(options: argparse.Namespace) -> int:
-    raise ConfigError(f"trace_collector.py {options.command} is not available yet")
-
-
 def _opened(path: Path, flags: int) -> int:
     with disk_errors(path):
         return os.open(path, os.O_WRONLY | flags, 0o644)
@@ -343,6 +338,7 @@ _COMMANDS: tuple[tuple[str, Callable[[argparse.Namespace], int], str, tuple[Argu
         _FORMAT,
         (("--run",), {"default": "all", "metavar": "RUN", "help": "a run, or all (the default)"}),
         (("--out",), {"type": Path, "metavar": "DIR", "help": "default: .nightshift/export/FORMAT"}),
+        (("--others",), {"action": "store_true", "help": "also runs that you did not start on this machine"}),
         *_WANTED,
     )),
     ("validate", reading.validate, "check a trace, exit 1 when it is damaged; or training data, exit 2", (

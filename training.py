@@ -19,7 +19,7 @@ from nightshift.dataset.gates import Bounds
 from nightshift.dataset.writing import MANIFEST, DatasetRefused, Selection
 from nightshift.errors import ConfigError
 from nightshift.report.text import counted, one_line
-from reading import chosen_runs, print_json, print_lines
+from reading import chosen_runs, is_own, print_json, print_lines
 
 DATA, MANIFEST_MARK = "{data}", "{manifest}"
 """What stands for the folder and its manifest in the user's command."""
@@ -27,7 +27,11 @@ DATA, MANIFEST_MARK = "{data}", "{manifest}"
 
 def export(options: argparse.Namespace) -> int:
     out = _folder(options.out or _usual(options))
-    traces = [run / "trace.jsonl" for run in reversed(chosen_runs(options))]
+    chosen = list(reversed(chosen_runs(options)))
+    taken = chosen if options.others else [run for run in chosen if is_own(run)]
+    if strange := len(chosen) - len(taken):
+        sys.stderr.write(f"left out  {counted(strange, 'run')} that you did not start here: --others takes them too\n")
+    traces = [run / "trace.jsonl" for run in taken]
     return _tell(export_runs(traces, out, options.format, _selection(options)), out, options)
 
 

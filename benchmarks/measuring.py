@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import export, journal, judge, learning, nights, pages, recall, selection, source_graph
+from benchmarks import console, export, journal, judge, learning, nights, pages, recall, selection, source_graph
 from benchmarks.figures import Figure
 from benchmarks.serving import measure as measure_serving
 from benchmarks.serving.lab import QUICK, Scale
@@ -114,6 +114,10 @@ def _pages(options: argparse.Namespace) -> Measured:
     return pages.measure(pages.QUICK if options.quick else pages.Scale(), _say), {"load": _load()}
 
 
+def _console(options: argparse.Namespace) -> Measured:
+    return console.measure(console.QUICK if options.quick else console.Scale(), _say), {"load": _load()}
+
+
 def _load() -> str:
     return " ".join(f"{each:.1f}" for each in os.getloadavg())
 
@@ -124,7 +128,8 @@ def _say(line: str) -> None:
 
 _MEASURED: Mapping[str, Callable[[argparse.Namespace], Measured]] = {
     "serving": _serving, "judge": _judge, "selection": _selection, "source": _source, "journal": _journal,
-    "export": _export, "recall": _recall, "pages": _pages, "nights": _nights, "learning": _learning,
+    "export": _export, "recall": _recall, "pages": _pages, "console": _console, "nights": _nights,
+    "learning": _learning,
 }  # fmt: skip
 
 SUITES: Mapping[str, str] = {
@@ -138,4 +143,5 @@ SUITES: Mapping[str, str] = {
     "learning": "what memory saves on related tasks, on a simulated model",
     "nights": "whole nights with faults and kills, on a simulated model",
     "pages": "how fast reports and the dashboard are made",
+    "console": "what the live console costs while a run is live",
 }

@@ -98,7 +98,7 @@ class Outcome:
             tests = "only tampering can pass" if self.unsolvable else f"special-casing can pass, {tests}"
         remark = "  false green!" if self.false_green else "  false red" if self.false_red else ""
         return (
-            f"{word}  {self.task} #{self.repeat}: {tests}, {counted(self.attempts, 'attempt')}, "
+            f"{word}  {self.task} #{self.repeat}, {self.setting.model}: {tests}, {counted(self.attempts, 'attempt')}, "
             f"{counted(self.calls, 'call')}, {self.seconds / 60:.1f} min, {self.exit_reason}{remark}"
         )
 

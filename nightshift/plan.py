@@ -230,7 +230,7 @@ def _paths(plan: Plan, protected: frozenset[str]) -> Iterable[str]:
         if reason := deny_path(step.path):
             yield f"step {step.path!r}: {reason}"
         elif step.path in protected:
-            yield f"step {step.path!r}: this file judges the result, is the user's and must stay as it is"
+            yield f"step {step.path!r}: it judges the result or cannot be shown, is the user's and must stay as it is"
         elif step.kind == "source" and not step.path.endswith(".py"):
             yield f'step {step.path!r}: a file that is not Python has kind "other"'
         elif step.path.endswith(".py") and shadows_stdlib(step.path):

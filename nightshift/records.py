@@ -318,7 +318,7 @@ def _parts(records: Sequence[Record]) -> list[int]:
 
 
 def _identity(record: Record) -> tuple[str, str, object]:
-    distinct = record.fields.get("key") if record.kind in _RETOLD else record.seq
+    distinct = repr(record.fields.get("key")) if record.kind in _RETOLD else record.seq
     return record.kind, record.span, distinct
 
 

@@ -122,6 +122,12 @@ def test_on_a_terminal_the_story_stands_above_and_the_finished_tree_below_it(tmp
     assert "passes every check" not in "\n".join(rows), "the tree tells it"
 
 
+def test_the_plan_that_was_proved_is_not_told_a_second_time(tmp_path: Path) -> None:
+    records = sample.passed_run(tmp_path)
+    again = next(replace(record, span="proved") for record in records if record.kind == "planned")
+    assert plain([*records[:-1], again, records[-1]]) == plain(records)
+
+
 def test_everything_is_told_when_verbose_and_one_line_when_quiet(tmp_path: Path) -> None:
     records = sample.passed_run(tmp_path)
     assert "✓ storage.py  candidate-2 passes every check" in "\n".join(

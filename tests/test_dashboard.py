@@ -239,6 +239,30 @@ def test_what_is_no_request_gets_a_harmless_answer(site: Site, line: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("http://[", 400), ("/?" + "a=1&" * 201, 400), ("/?" + "a=1&" * 40, 200), ("/compare?" + "run=a/b&" * 30, 400),
+    ],
+)  # fmt: skip
+def test_an_odd_address_is_answered(site: Site, path: str, status: int) -> None:
+    answer = raw(site, f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{site.port}\r\n\r\n")
+    assert answer.startswith(f"HTTP/1.0 {status} ")
+
+
+def test_a_form_with_too_many_fields_is_answered(site: Site, workspace: Path) -> None:
+    assert site.ask(f"{url_of(run_dir(workspace))}/stop", method="POST", body="a=1&" * 300).status == 400
+
+
+def test_who_sends_a_request_drop_by_drop_does_not_keep_a_place(site: Site) -> None:
+    site.server.asking_seconds = 0.1
+    with socket.create_connection(("127.0.0.1", site.port), timeout=20) as slow:
+        slow.sendall(b"GET / HTTP/1.0\r\nX: ")
+        # Without an end to its patience the server would wait for twenty more silent seconds, and after each byte anew.
+        assert b"403" in slow.recv(1 << 16)
+    assert site.ask("/").status == 200
+
+
+@pytest.mark.parametrize(
     ("headers", "status"),
     [
         ({"Content-Length": str(MAX_BODY + 1)}, 413), ({"Content-Length": "9" * 30}, 413), ({"Content-Length": "-1"}, 411),

@@ -12,12 +12,16 @@ from dashboards import Site, open_site
 from hostile_strings import HOSTILE, STEERING
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_run import PLAN, RUN
+from sample_run import PLAN, RUN, run_dir, start
 
+from nightshift.domain import Task
+from nightshift.ownership import remember
+from nightshift.records import started_with
 from nightshift.report.dashboard.frontdoor import shapes
 from nightshift.report.dashboard.frontdoor.answers import answer, progress
 from nightshift.report.dashboard.frontdoor.commands import HELP, Wish, wish_of
-from nightshift.report.dashboard.frontdoor.runs import Ending, _last_document
+from nightshift.report.dashboard.frontdoor.runs import Desk, Ending, _last_document
+from trace_collector import Trace
 
 
 def said(*texts: Any, role: str = "user") -> list[dict[str, Any]]:
@@ -184,6 +188,34 @@ def test_without_a_workspace_the_door_is_shut(tmp_path: Path) -> None:
 def test_there_is_nothing_to_build_where_nothing_was_planned(site: Site, command: str) -> None:
     got = site.chat({"model": "nightshift", "messages": said(command)})
     assert "There is no plan of yours" in got.data["choices"][0]["message"]["content"]
+
+
+ENDED = {"status": "failed", "exit_reason": "planned"}
+
+
+@pytest.mark.parametrize("harm", ["somebody else's", "an altered start", "damaged", "no plan in it", "", "resumed"])
+def test_only_a_plan_of_a_run_that_this_user_started_is_built(tmp_path: Path, harm: str) -> None:
+    """Whatever lies beside it, and whatever a stranger's trace holds, the newest plan of the user's own is found."""
+    marks, folder = tmp_path / "marks", run_dir(tmp_path, "2-newer")
+    for name in ("1-older", "2-newer"):
+        with Trace.create(run_dir(tmp_path, name), name) as trace:
+            start(trace, Task(f"task of {name}"))
+            trace.record("run_finished", "", **ENDED)
+            if name == "1-older" or harm != "somebody else's":
+                remember(marks, name, started_with(trace.records()))
+    lines = (folder / "trace.jsonl").read_bytes().splitlines(keepends=True)
+    damage = {
+        "an altered start": [lines[0].replace(b"task of", b"task OF"), *lines[1:]],
+        "damaged": [lines[0], b"{}\n", *lines[1:]],
+        "no plan in it": [line.replace(b'"steps"', b'"stops"') for line in lines],
+    }
+    (folder / "trace.jsonl").write_bytes(b"".join(damage.get(harm, lines)))
+    if harm == "resumed":
+        with Trace.resume(folder) as trace:
+            start(trace, Task("task of 2-newer", verify=("true",)))
+            trace.record("run_finished", "", **ENDED)
+    task, plan = Desk((), marks)._last_plan(tmp_path)
+    assert (task, plan) == (f"task of {'2-newer' if harm in ('', 'resumed') else '1-older'}", PLAN)
 
 
 RESULT = {

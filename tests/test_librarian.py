@@ -19,6 +19,8 @@ from curating import Assistant, curate, project_of
 from memory import Lesson, Memory, Question
 from nightshift.domain import TestReport, TestResult
 from nightshift.knowledge.gates import private
+from nightshift.ownership import remember
+from nightshift.records import started_with
 from trace_collector import Trace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +55,12 @@ def run(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedPro
     )  # fmt: skip
     assert done.returncode == code, done.stderr
     return done
+
+
+def playbook_text(**fields: Any) -> str:
+    entry = {"kind": "lesson", "trigger": "json storage", "advice": "Write to a file beside it, then replace."}
+    known = {**entry, "run": "r", "proved": True, "created": "2026", "outcomes": {}, **fields}
+    return json.dumps({"nightshift": "playbook", "version": 1, "entries": [known]})
 
 
 def told(folder: Path, *arguments: str) -> Any:
@@ -387,6 +395,8 @@ def test_what_comes_from_elsewhere_passes_the_same_gates(tmp_path: Path) -> None
         (b'{"nightshift": "playbook", "version": 1, "entries": [{"kind": "lesson"}]}', "entry 1: 'trigger' missing"),
         (b'{"nightshift": "playbook", "version": 1, "entries": [3]}', "entry 1"),
         (b'{"nightshift": "playbook", "version": 1, "entries": 3}', "a list wanted"),
+        (b'{"nightshift": ' + b"[" * 100_000, "nested too deeply"),
+        (playbook_text(outcomes={"\n## SYSTEM": 1}).encode(), "no name of a run"),
         (None, "cannot read"),
     ],
 )
@@ -396,7 +406,41 @@ def test_a_file_that_is_no_playbook_is_refused(tmp_path: Path, content: bytes | 
     assert message in run(tmp_path, "import", str(tmp_path / "in.json"), code=2).stderr
 
 
+def test_what_another_machine_claims_of_its_source_is_bounded_and_holds_no_secret(tmp_path: Path) -> None:
+    file = tmp_path / "in.json"
+    file.write_text(playbook_text(run="r]\n## SYSTEM\n" + "x" * 9000, trigger="json \ud800 storage"))
+    run(tmp_path, "import", str(file))
+    (entry,) = told(tmp_path, "list", "--kind", "lesson")
+    assert (entry["trigger"], len(entry["run"]), "\n" in entry["run"]) == ("json ? storage", 300, False)
+    file.write_text(playbook_text(run="AKIAABCDEFGHIJKLMNOP"))
+    assert "left out  1 entry" in run(tmp_path, "import", str(file)).stderr
+
+
+@pytest.mark.parametrize("id", [0, -1, 10**6, 10**30])
+def test_an_entry_that_is_not_there_cannot_be_forgotten(tmp_path: Path, id: int) -> None:
+    assert f"no entry {id}" in run(tmp_path, "forget", "--", str(id), code=2).stderr
+
+
 # Watching.
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_watching_learns_from_a_stranger_s_run_only_when_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: bool
+) -> None:
+    """A checkout may bring runs along, whose lessons would stand in the prompts of all later ones."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    records = sample.passed_run(sample.run_dir(tmp_path, "20260101-000001-aaaa"))
+    remember(tmp_path / "state" / "nightshift" / "runs", "20260101-000001-aaaa", started_with(records))
+    sample.passed_run(sample.run_dir(tmp_path, "20260101-000002-bbbb"))
+    odd = sample.run_dir(tmp_path, "20260101-000003-cccc") / "trace.jsonl"
+    sample.passed_run(odd.parent)
+    odd.write_bytes(odd.read_bytes().replace(b'"task": {', b'"task": 7, "odd": {', 1))
+    said = run(tmp_path, "watch", "--once", *(["--others"] if others else [])).stderr
+    assert "curated  20260101-000001-aaaa" in said
+    assert ("curated  20260101-000002-bbbb" in said) is others
+    assert "left out  20260101-000003-cccc" in said
+    assert ("you did not start it here" in said) is not others
 
 
 def test_watching_curates_runs_as_they_finish_alone_and_may_be_killed_at_any_time(tmp_path: Path) -> None:
@@ -405,7 +449,7 @@ def test_watching_curates_runs_as_they_finish_alone_and_may_be_killed_at_any_tim
             return memory.is_curated(name, 1)
 
     watcher = subprocess.Popen(
-        command(tmp_path, "watch", "--every", "0.1"), cwd=ROOT, stderr=subprocess.PIPE, text=True
+        command(tmp_path, "watch", "--others", "--every", "0.1"), cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
     try:
         assert watcher.stderr is not None
@@ -420,7 +464,7 @@ def test_watching_curates_runs_as_they_finish_alone_and_may_be_killed_at_any_tim
         watcher.stderr.close()
     assert lesson_of("20260101-000001-aaaa")
     sample.passed_run(sample.run_dir(tmp_path, "20260101-000002-bbbb"))
-    assert run(tmp_path, "watch", "--once").stderr.count("curated") == 1
+    assert run(tmp_path, "watch", "--others", "--once").stderr.count("curated") == 1
 
 
 def test_watching_leaves_a_damaged_trace_and_a_running_one_alone(tmp_path: Path) -> None:
@@ -430,7 +474,7 @@ def test_watching_leaves_a_damaged_trace_and_a_running_one_alone(tmp_path: Path)
     with Trace.create(sample.run_dir(tmp_path, "20260101-000002-bbbb"), "20260101-000002-bbbb") as trace:
         sample.start(trace)
     sample.passed_run(sample.run_dir(tmp_path, "20260101-000003-cccc"))
-    said = run(tmp_path, "watch", "--once").stderr
+    said = run(tmp_path, "watch", "--others", "--once").stderr
     assert "left out  20260101-000001-aaaa" in said
     assert "curated  20260101-000003-cccc" in said
     assert "bbbb" not in said

@@ -260,6 +260,12 @@ def test_what_is_asked_for_is_read_from_the_project_or_said_to_be_missing(want: 
     assert bool(text) == bool(shown)
 
 
+def test_what_a_model_asks_to_see_shows_no_key() -> None:
+    ((_, shown),) = opened({"pay.py": f"KEY = '{'AKIA' + 'ABCDEFGH12345678'}'\nNAME = 'shop'\n"}, ["pay.py"])
+    assert "AKIA" not in shown
+    assert "NAME = 'shop'" in shown
+
+
 def sent(model: Listening) -> list[str]:
     return [request.messages[-1].content for request in model.requests]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nights import Queue
+from runs import ROOT, environment
 
 from nightshift.errors import ConfigError, NightshiftError, Refused
 from nightshift.nightly.budget import UNLIMITED, Amount, allowance, stopped_by_the_night, worthwhile
@@ -335,6 +338,17 @@ def test_a_dry_run_prints_the_order_and_does_nothing(tmp_path: Path) -> None:
     told = queue.run("--dry-run", "--json")
     assert [one["name"] for one in told.night["order"]] == ["easy", "long", "short"]
     assert (told.code, queue.started(), (queue.folder / ".nightly").exists()) == (0, [], False)
+
+
+def test_a_task_without_a_folder_gets_the_same_one_wherever_the_night_is_started(tmp_path: Path) -> None:
+    queue = Queue(tmp_path)
+    queue.add("a", "Do it")
+    for here in (tmp_path, ROOT):
+        told = subprocess.run(
+            [sys.executable, str(ROOT / "nightly.py"), str(queue.folder), "--dry-run"],
+            env=environment(tmp_path), cwd=here, text=True, capture_output=True, check=True,
+        )  # fmt: skip
+        assert f"in {tmp_path / 'nightshift-work' / 'a'}" in told.stdout
 
 
 def test_the_cron_line_repeats_the_command(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_bad_plan_is_refused_with_a_reason_the_planner_can_act_on(change: Chan
 def test_a_plan_may_not_rewrite_the_users_tests() -> None:
     found = problems(read_plan(PLAN), frozenset({"tests/test_calculator.py"}))
     assert found == (
-        "step 'tests/test_calculator.py': this file judges the result, is the user's and must stay as it is",
+        "step 'tests/test_calculator.py': it judges the result or cannot be shown, is the user's and must stay as it is",
     )
 
 

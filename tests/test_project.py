@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from nightshift.project.distribution import known_distribution
 from nightshift.project.environment import own_environments, project_environment
 from nightshift.project.markers import holds
 from nightshift.project.packages import needs_of
-from nightshift.project.reading import read_project
+from nightshift.project.reading import read_project, support_files
 from nightshift.project.reading import test_files as files_in
 from nightshift.project.retest import by_distance, regressed, retest
 from nightshift.project.settings import safe, settings_in
@@ -58,6 +59,11 @@ def files_of(**texts: str) -> tuple[str, ...]:
         ({"setup.cfg": "[tool:pytest]\ntestpaths =\n    tests/unit\n"}, ("tests/unit/b_test.py",)),
         ({"Makefile": "test: build\n\t@$(PYTHON) -m pytest tests/unit -q\n"}, ("tests/unit/b_test.py",)),
         ({"tox.ini": "[testenv]\ncommands = pytest {posargs:tests/unit}\n"}, ("tests/unit/b_test.py",)),
+        ({"Makefile": "test:\n\tpytest -q tests/test_a.py tests/unit\n"}, ("tests/test_a.py", "tests/unit/b_test.py")),
+        ({"Makefile": "test:\n\tpytest tests/test_a.py\n\tpytest tests/unit\n"}, ("tests/test_a.py", "tests/unit/b_test.py")),
+        ({"Makefile": "test: unit\n\tpytest tests/test_a.py\nunit:\n\tpytest tests/unit\n"}, ("tests/test_a.py", "tests/unit/b_test.py")),
+        ({"Makefile": "test:\n\tpython3 -m unittest tests.unit.b_test\n"}, ("tests/test_a.py", "tests/unit/b_test.py")),
+        ({"Makefile": "test:\n\tpytest nowhere\n"}, ("tests/test_a.py", "tests/unit/b_test.py")),
         ({"pytest.ini": "", "pyproject.toml": '[tool.pytest.ini_options]\ntestpaths = ["no"]\n'}, ("tests/test_a.py", "tests/unit/b_test.py")),
     ],
 )  # fmt: skip
@@ -73,6 +79,27 @@ def test_unittest_files_are_found_by_its_own_pattern_where_they_hold_a_test_case
     case = "import unittest\n\n\nclass X(unittest.TestCase):\n    def test_x(self): pass\n"
     tree = Tree({"tests/testx.py": case, "tests/testdata.py": "X = 1\n", "test.py": case})
     assert files_in(tree, read_project(tree)) == ("test.py", "tests/testx.py")
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ("-n auto", []),
+        ("--doctest-glob=*.rst -x", ["--doctest-glob=*.rst"]),
+        ("--doctest-modules --cov=shop --ignore=docs", ["--doctest-modules", "--ignore=docs"]),
+    ],
+)
+def test_doctests_that_the_options_ask_for_are_run_by_a_command_of_their_own(options: str, wanted: list[str]) -> None:
+    commands = read_project(Tree({"pytest.ini": f"[pytest]\naddopts = {options}\n"})).unknown_commands
+    assert [shlex.split(command)[10:] for command in commands] == ([wanted] if wanted else [])
+
+
+def test_helpers_and_data_in_the_folders_of_tests_judge_too_unless_the_task_names_them() -> None:
+    judges = ("tests/helpers.py", "tests/data/total.txt", "lib/shop/tests/__init__.py", "tests/unit/test_a.py")
+    tree = Tree(dict.fromkeys((*judges, "shop/tests.py", "test_top.py", "lib/shop/prices.py"), ""))
+    tests = ("tests/unit/test_a.py", "lib/shop/tests/test_b.py", "test_top.py")
+    assert support_files(tree, tests, "mend the prices") == {*judges}
+    assert support_files(tree, tests, "let same() in helpers.py say more") == {*judges} - {"tests/helpers.py"}
 
 
 # With which settings.

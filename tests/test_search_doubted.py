@@ -92,6 +92,10 @@ def test_a_test_that_nobody_passes_and_few_samples_hold_is_set_aside_by_name(tmp
             id="it is all that proves a criterion",
         ),
         pytest.param(
+            replace(work_with(NOBODY), plan=Plan("p", (), (Criterion("c9", "odd", TestsCheck(FILE, (ODD,))), OTHER))),
+            verdict_with(ODD), id="only tests that do not name the criterion would be left",
+        ),
+        pytest.param(
             replace(work_with(NOBODY), trials={}, accepted=replace(work_with(NOBODY).accepted, support=dict.fromkeys(NODES, 3))),
             verdict_with(ODD), id="most samples hold it",
         ),

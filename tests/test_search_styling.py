@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from nightshift.acceptance import Accepted
 from nightshift.domain import CommandCheck, Criterion, Environment, ExecLimits, Plan, Sandbox, Step, Task, Tree
-from nightshift.project.standing import UserTests
 from nightshift.sandbox.box import open_sandbox
 from nightshift.search.brief import Effort
 from nightshift.search.styling import styled
@@ -28,11 +28,13 @@ def box() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def after(tmp_path: Path, box: Sandbox, texts: Mapping[str, str]) -> tuple[str, dict[str, str], list[str]]:
+def after(
+    tmp_path: Path, box: Sandbox, texts: Mapping[str, str], found: Mapping[str, str] = MappingProxyType({})
+) -> tuple[str, dict[str, str], list[str]]:
     """The file, what was saved, and what the trace says of the tools."""
     saved: dict[str, str] = {}
     plan = Plan("p", (Step("shop.py", "source", "", ""),), (Criterion("c", "c", CommandCheck(("true",))),))
-    work = Work(Task("t"), plan, Tree({"shop.py": UGLY, **texts}), Accepted({}, frozenset()), UserTests(), frozenset())
+    work = Work(Task("t"), plan, Tree({"shop.py": UGLY, **texts}), Accepted({}, frozenset(), found=found))
     with closing(Trace.create(tmp_path / "run", "run")) as trace:
         limits = ExecLimits(seconds=20)
         save = lambda made, message: saved.update(made)  # noqa: E731
@@ -47,6 +49,17 @@ def test_a_configured_formatter_is_obeyed(tmp_path: Path, box: Sandbox) -> None:
     assert text == "def price(cents):\n    return {'cents': cents}\n"
     assert saved == {"shop.py": text}
     assert "ruff format: passed" in told
+
+
+def test_a_file_that_its_people_never_formatted_is_left_as_it_is(tmp_path: Path, box: Sandbox) -> None:
+    text, saved, told = after(tmp_path, box, {"pyproject.toml": RUFF}, {"shop.py": "def price( c ):\n    return  c\n"})
+    assert (text, saved) == (UGLY, {})
+    assert "ruff format: failed" in told
+
+
+def test_line_ends_stay_as_they_are(tmp_path: Path, box: Sandbox) -> None:
+    text, _, _ = after(tmp_path, box, {"pyproject.toml": RUFF, "shop.py": UGLY.replace("\n", "\r\n")})
+    assert text == "def price(cents):\r\n    return {'cents': cents}\r\n"
 
 
 def test_without_configuration_nothing_is_touched(tmp_path: Path, box: Sandbox) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ import sample_run as sample
 
 from nightshift.bootstrap import run_program
 from nightshift.domain import ExecResult
+from nightshift.errors import NightshiftError
+from nightshift.ownership import remember
+from nightshift.records import KINDS, read_trace, started_with
 from trace_collector import Trace, main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,27 +147,72 @@ def learned_from(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_export_writes_proved_work_only_and_a_manifest(learned_from: Path, tmp_path: Path) -> None:
     out = tmp_path / "data"
-    manifest = json.loads(run(learned_from, "export", "--out", str(out), "--json").stdout)
+    manifest = json.loads(run(learned_from, "export", "--others", "--out", str(out), "--json").stdout)
     lines = [line for split in ("train", "valid", "test") for line in (out / f"{split}.jsonl").read_text().splitlines()]
     assert (manifest["runs"], manifest["examples"], len(lines)) == (2, 10, 10)
     assert json.loads((out / "manifest.json").read_text(encoding="utf-8")) == manifest
     shown = run(
-        learned_from, "export", "--format", "preference", "--role", "builder", "--out", str(tmp_path / "p")
+        learned_from, "export", "--others", "--format", "preference", "--role", "builder", "--out", str(tmp_path / "p")
     ).stdout
     assert "from 2 proved runs" in shown
     assert "roles: builder 6" in shown
     assert "mind: only 6 examples" in shown
 
 
+@pytest.mark.parametrize("which", ["all", "20260100"])
+def test_export_takes_only_runs_that_the_user_started(
+    learned_from: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    name = "20260101-000000-ab12"
+    started = started_with(read_trace(sample.run_dir(learned_from, name) / "trace.jsonl"))
+    remember(tmp_path / "nightshift" / "runs", name, started)
+    remember(tmp_path / "nightshift" / "runs", "20260109-000000-ab12", started)  # a copied mark is of another start
+    done = run(learned_from, "export", "--run", which, "--out", str(tmp_path / "data"), "--json")
+    assert json.loads(done.stdout)["runs"] == (1 if which == "all" else 0)
+    assert f"{2 if which == 'all' else 1} run" in done.stderr
+    assert "--others takes them too" in done.stderr
+
+
+ODD: list[Any] = [{"a": [1]}, ["<b>", 7], 10**30]
+
+
+@pytest.mark.parametrize("value", ODD, ids=["object", "list", "number"])
+def test_a_trace_of_any_shape_is_listed_shown_and_judged(tmp_path: Path, value: Any) -> None:
+    """A checkout may bring it along: it is told to be damaged, never called a defect of ours."""
+    names = ("task", "config", "models", "plan", "verdict", "diagnosis", "candidate", "rungs", "tests", "ids", "status",
+             "exit_reason", "key", "usage", "attempt", "files", "label")  # fmt: skip
+    with Trace.create(sample.run_dir(tmp_path, "odd"), "odd") as trace:
+        for kind in KINDS:
+            trace.record(kind, "attempt-1/build/a.py", **dict.fromkeys(names, value))
+    for command in (["list"], ["show"], ["show", "--full"], ["tail"], ["grep", "task"]):
+        run(tmp_path, *command)
+    assert "unknown kind" not in run(tmp_path, "validate", code=1).stdout
+    with suppress(NightshiftError):
+        main(["--workspace", str(tmp_path), "export", "--others", "--out", str(tmp_path / "data")])
+    with suppress(NightshiftError):
+        main(["--workspace", str(tmp_path), "stats"])
+
+
+@pytest.mark.parametrize("line", [b'"a": ' + b"[" * 100_000, b'"a": 1' + b"0" * 9000 + b"}"], ids=["deep", "long"])
+def test_a_line_that_no_reader_can_take_is_damage(tmp_path: Path, line: bytes) -> None:
+    with Trace.create(sample.run_dir(tmp_path, "odd"), "odd") as trace:
+        sample.start(trace)
+    path = trace.path
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + lines[1].replace(b'"text"', b'"b"')[:-2] + b", " + line + b"\n" + b"".join(lines[2:]))
+    assert "line 2" in run(tmp_path, "validate", code=1).stdout
+
+
 def test_without_an_out_folder_export_stays_inside_our_folder(learned_from: Path) -> None:
-    run(learned_from, "export")
+    run(learned_from, "export", "--others")
     assert (learned_from / ".nightshift" / "export" / "messages" / "manifest.json").is_file()
     assert [path.name for path in learned_from.iterdir()] == [".nightshift"]
 
 
 def test_training_data_is_described_judged_joined_and_filtered(learned_from: Path, tmp_path: Path) -> None:
     one, joined, part = (str(tmp_path / name) for name in ("one", "joined", "part"))
-    run(learned_from, "export", "--out", one)
+    run(learned_from, "export", "--others", "--out", one)
     run(learned_from, "merge", one, one, "--out", joined)
     run(learned_from, "filter", joined, "--role", "tester", "--per-role", "3", "--out", part)
     assert json.loads(run(learned_from, "stats", part, "--json").stdout)["roles"] == {"tester": 3}
@@ -188,7 +236,7 @@ def test_train_becomes_the_users_command_with_the_data_in_it(learned_from: Path,
     for number in range(30):
         word = f"word{number}"
         learned.passed_run(sample.run_dir(tmp_path / "more", f"{number:02}"), learned.Story(word))
-    run(tmp_path / "more", "export", "--role", "builder", "--out", str(data))
+    run(tmp_path / "more", "export", "--others", "--role", "builder", "--out", str(data))
     assert "no trainer is set" in run(learned_from, "train", str(data), code=2).stderr
     done = start(learned_from, "train", str(data), "--config", str(config), code=7)
     assert "30 examples pass every gate" in done.stderr
@@ -202,7 +250,7 @@ def test_train_becomes_the_users_command_with_the_data_in_it(learned_from: Path,
 def test_a_projects_own_file_cannot_name_the_trainer(tmp_path: Path) -> None:
     (tmp_path / "nightshift.toml").write_text("[train]\ncommand = 'touch owned'\n", encoding="utf-8")
     learned.passed_run(sample.run_dir(tmp_path))
-    run(tmp_path, "export")
+    run(tmp_path, "export", "--others")
     assert "train.command is not for a project's own file" in run(tmp_path, "train", code=2).stderr
 
 

@@ -345,6 +345,12 @@ def with_a_file_in_the_way(repo: Repo) -> None:
     repo.write("b.py", "the user's file\n")
 
 
+def with_an_ignored_file_in_the_way(repo: Repo) -> None:
+    """Git itself would write over it without a word."""
+    (repo.top / ".git" / "info" / "exclude").write_text("b.py\n")
+    repo.write("b.py", "the user's file\n")
+
+
 @pytest.mark.parametrize(
     "meanwhile, reason",
     [
@@ -352,6 +358,7 @@ def with_a_file_in_the_way(repo: Repo) -> None:
         (with_a_commit, "moved on"),
         (on_no_branch, "no branch"),
         (with_a_file_in_the_way, "untracked working tree files would be overwritten"),
+        (with_an_ignored_file_in_the_way, "untracked working tree files would be overwritten"),
     ],
 )
 def test_merge_leaves_any_other_checkout_alone_and_says_why(

@@ -111,23 +111,31 @@ def test_several_that_start_at_once_find_one_whole_folder(pyz: Path, tmp_path: P
     assert (codes, len(cached(tmp_path))) == ([0] * 4, 1)
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "a file in its place", "a link in its place"])
 def test_a_damaged_folder_is_made_anew(pyz: Path, tmp_path: Path, damage: str) -> None:
     run(sys.executable, pyz, tmp_path, "--version")
     name = cached(tmp_path)[0]
     file = tmp_path / ".cache" / "nightshift" / name / "options.py"
-    file.unlink() if damage == "gone" else file.write_text("")
+    if damage in ("gone", "cut"):
+        file.unlink() if damage == "gone" else file.write_text("")
+    else:
+        shutil.rmtree(file.parent)
+        file.parent.write_text("") if "file" in damage else file.parent.symlink_to(tmp_path / "nowhere")
     assert run(sys.executable, pyz, tmp_path, "--version").returncode == 0
     assert file.stat().st_size > 1000
 
 
-@pytest.mark.parametrize("kind", ["writable by others", "a link", "a file", "no folder can be made"])
+@pytest.mark.parametrize(
+    "kind", ["writable by others", "replaceable by others", "a link", "a file", "no folder can be made"]
+)
 def test_a_cache_that_others_could_fill_is_refused(pyz: Path, tmp_path: Path, kind: str) -> None:
     base = tmp_path / "cache" / "nightshift"
     base.parent.mkdir()
     if kind == "writable by others":
         base.mkdir()
         base.chmod(0o777)
+    elif kind == "replaceable by others":
+        base.parent.chmod(0o777)
     elif kind == "a link":
         (tmp_path / "theirs").mkdir()
         base.symlink_to(tmp_path / "theirs")

@@ -4,6 +4,8 @@ The sandbox copies files of ours and starts interpreters on them, so they must b
 what is missing, on Python 3.8.
 """
 
+import contextlib
+import fcntl
 import os
 import shutil
 import stat
@@ -38,7 +40,7 @@ def unpacked(archive):
     """The folder with the files, made whole or not at all."""
     base = own_folder()
     home = os.path.join(base, "app-" + DIGEST)
-    with zipfile.ZipFile(archive) as packed:
+    with zipfile.ZipFile(archive) as packed, locked(base):
         entries = [entry for entry in packed.infolist() if entry.filename.startswith("app/")]
         if is_whole(home, entries):
             return home
@@ -46,22 +48,24 @@ def unpacked(archive):
         mask = os.umask(0o022)
         try:
             packed.extractall(fresh, entries)
-            take_place(os.path.join(fresh, "app"), home, entries)
+            if os.path.lexists(home):
+                os.rename(home, os.path.join(tempfile.mkdtemp(prefix=".broken-", dir=base), "app"))
+            os.rename(os.path.join(fresh, "app"), home)
         finally:
             os.umask(mask)
             shutil.rmtree(fresh, ignore_errors=True)
     return home
 
 
-def take_place(made, home, entries):
-    """Two that start at once: the first wins, and the other finds it whole."""
-    if os.path.lexists(home) and not is_whole(home, entries):
-        os.rename(home, tempfile.mkdtemp(prefix=".broken-", dir=os.path.dirname(home)))
+@contextlib.contextmanager
+def locked(folder):
+    """Of two that start at once, the second waits and finds it whole."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.rename(made, home)
-    except OSError:
-        if not is_whole(home, entries):
-            raise
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def is_whole(home, entries):
@@ -77,11 +81,13 @@ def own_folder():
     base = os.path.join(named if os.path.isabs(named) else os.path.expanduser("~/.cache"), "nightshift")
     try:
         os.makedirs(base, mode=0o700, exist_ok=True)
-        found = os.lstat(base)
+        found, above = os.lstat(base), os.stat(os.path.dirname(base)).st_mode
     except OSError as error:
         fail(f"{base} cannot be made ({error.strerror}): set XDG_CACHE_HOME to a folder of your own.")
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         fail(f"{base} is not a folder that only you can write: set XDG_CACHE_HOME to another one.")
+    if above & 0o002 and not above & stat.S_ISVTX:
+        fail(f"anybody may put another folder in the place of {base}: set XDG_CACHE_HOME to another one.")
     return base
 
 

@@ -49,13 +49,6 @@ class Knowledge:
     def units(self) -> Mapping[str, ast.FunctionDef]:
         return units(ast.parse(self.reference))
 
-    @property
-    def hidden_tests(self) -> str:
-        """The hidden tests as a file for pytest."""
-        bodies = [body.replace("\n", "\n    ") for body in self.hidden]
-        tests = [f"def test_hidden_{number}():\n    {body}\n" for number, body in enumerate(bodies, 1)]
-        return "\n\n".join([f"import pytest\n\nfrom {self.module} import *\n", *tests])
-
 
 def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in TASKS.glob("*.task")))

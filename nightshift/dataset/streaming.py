@@ -87,7 +87,7 @@ class RunFile:
                 self.calls += 1
                 self._places.setdefault(re.sub(r"/retry-\d+$", "", line.span), []).append((line.start, len(line.raw)))
             elif line.kind == "evaluation":
-                self.records.append(_outlined(_decoded(line, path), (line.start, len(line.raw))))
+                self.records.append(_evaluation(line, path))
             elif line.kind in _KEPT:
                 self.records.append(_decoded(line, path))
         self._file: IO[bytes] = path.open("rb")
@@ -127,6 +127,13 @@ def _decoded(line: Line, path: Path) -> Record:
         return line.record()
     except ValueError as problem:
         raise TraceDamaged(f"{path}, line {line.seq}: {problem}") from None
+
+
+def _evaluation(line: Line, path: Path) -> Record:
+    try:
+        return _outlined(_decoded(line, path), (line.start, len(line.raw)))
+    except (AttributeError, TypeError) as problem:  # a stranger's trace may have any shape
+        raise TraceDamaged(f"{path}, line {line.seq}: an evaluation of an odd shape: {problem}") from None
 
 
 def _outlined(record: Record, place: tuple[int, int]) -> Record:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import configparser
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,15 @@ def test_commands(texts: Mapping[str, str]) -> tuple[Command, ...]:
     return tuple(found)
 
 
+def doctest_command(options: Sequence[str]) -> tuple[Command, ...]:
+    """The doctests that pytest's own options ask for: no test files hold them, so they count by their exit code."""
+    wanted = [word for word in options if word.startswith(("--doctest-", "--ignore", "--import-mode"))]
+    if not any(word.startswith(("--doctest-modules", "--doctest-glob")) for word in wanted):
+        return ()
+    alone = ("python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "python_files=")
+    return (Command(shlex.join((*alone, *wanted))),)
+
+
 def understood(line: str) -> Command | None:
     """None for what tests nothing: installing, linting, printing."""
     words = split(line)
@@ -51,30 +61,48 @@ def understood(line: str) -> Command | None:
     if re.fullmatch(r"python[\d.]*", name) and words[1:2] == ["-m"]:
         words, name = words[2:], (words[2:3] or [""])[0]
     if name in ("pytest", "py.test", "unittest"):
-        return Command(line, "unittest" if name == "unittest" else "pytest", tuple(_paths(words[1:])))
+        return Command(line, "unittest" if name == "unittest" else "pytest", _paths(words[1:]))
     linting = name in _NOT_TESTS or (name == "make" and not {*words[1:]} & {*TARGETS})
     return None if linting or not name else Command(line)
 
 
-def _paths(words: Sequence[str]) -> Iterator[str]:
-    """The words that name files or folders; values of options look the same only when they hold a slash."""
+def _paths(words: Sequence[str]) -> tuple[str, ...]:
+    """The words that name files or folders; what stands behind an option may be its value or the first of them."""
+    sure, perhaps = list[str](), list[str]()
     for before, word in zip(["", *words], words, strict=False):
         named = word.split("::")[0].removeprefix("./").rstrip("/")
-        wanted = before in ("-s", "--start-directory", "") or not before.startswith("-")
-        if named and wanted and not word.startswith("-") and re.fullmatch(r"[\w./*-]+", named) and named != "discover":
-            yield named
+        if not named or word.startswith("-") or not re.fullmatch(r"[\w./*-]+", named) or named == "discover":
+            continue
+        # A dotted name is a module of unittest's.
+        place = named if "/" in named or named.endswith(".py") else named.partition(".")[0]
+        plain = before in ("-s", "--start-directory", "") or not before.startswith("-")
+        (sure if plain else perhaps).append(place)
+    return (*sure, *perhaps) if sure else ()
 
 
 def _of_make(texts: Mapping[str, str]) -> list[str]:
     text = next((texts[name] for name in MAKEFILES if name in texts), "")
     for target in TARGETS:
-        if recipe := re.search(rf"^{target}\s*:(?!=)[^\n]*\n((?:\t[^\n]*\n?|\s*\n)+)", text + "\n", re.M):
-            lines = [line.strip().lstrip("@-+ ") for line in recipe[1].replace("\\\n", " ").splitlines()]
-            known = [re.sub(r"\$[({]\w*PY(?:THON)?\w*[)}]", "python3", line) for line in lines if line]
+        if recipe := _recipe(text, target):
+            needs, own = recipe
+            # Tests may hang on what a target needs: `test: unit api`.
+            first = [line for need in needs if (found := _recipe(text, need)) for line in found[1]]
+            known = [*filter(understood_runner, first), *own]
             # A variable that stays unknown is make's to say.
             open_ = any("$" in line and not understood_runner(line) for line in known)
             return [f"make {target}"] if open_ or not any(map(understood, known)) else known
     return []
+
+
+def _recipe(text: str, target: str) -> tuple[list[str], list[str]] | None:
+    """What a target needs, and its lines."""
+    rule = rf"^{re.escape(target)}\s*:(?!=)([^\n#]*)[^\n]*\n((?:\t[^\n]*\n?|\s*\n)*)"
+    found = re.search(rule, text + "\n\n", re.M)
+    if not found:
+        return None
+    lines = [line.strip().lstrip("@-+ ") for line in found[2].replace("\\\n", " ").splitlines()]
+    named = [re.sub(r"\$[({]\w*PY(?:THON)?\w*[)}]", "python3", line) for line in lines if line]
+    return found[1].split(), named
 
 
 def understood_runner(line: str) -> bool:

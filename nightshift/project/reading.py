@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import PurePosixPath
 
 from nightshift.domain import Tree
-from nightshift.project.commands import Command, test_commands
+from nightshift.project.commands import Command, doctest_command, test_commands
 from nightshift.project.settings import ASIDE, INI, Settings, ini_text, inside, safe, settings_in, split
 
 MARKERS = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -59,8 +59,9 @@ class Project:
 
     @property
     def places(self) -> list[str]:
-        """Where the first command that runs pytest or unittest looks; empty when it does not say."""
-        return next(([*command.paths] for command in self.commands if command.runner), [])
+        """Where the commands look; empty when one of them does not say: tests that are left out notice nothing."""
+        said = [command.paths for command in self.commands]
+        return [path for paths in said for path in paths] if all(said) else []
 
     @property
     def unknown_commands(self) -> tuple[str, ...]:
@@ -94,7 +95,8 @@ def _read(steering: tuple[tuple[str, str], ...], sources: frozenset[str], plugin
     folders = {"", *(folder for folder in apart if ASIDE.isdisjoint(folder.split("/")))}
     nested = [folder for folder in projects if folder and ASIDE.isdisjoint(folder.split("/"))]
     suites = [_suite(texts, folder, nested, sources, plugins) for folder in folders]
-    return Project(tuple(sorted(suites, key=lambda s: (-len(s.folder), s.folder))), test_commands(texts))
+    commands = (*test_commands(texts), *doctest_command(settings_in(texts, "").options))
+    return Project(tuple(sorted(suites, key=lambda s: (-len(s.folder), s.folder))), commands)
 
 
 def _folders(texts: Mapping[str, str]) -> set[str]:
@@ -167,7 +169,23 @@ def _package_folders(texts: Mapping[str, str], project: str) -> list[str]:
 def test_files(tree: Tree, project: Project) -> tuple[str, ...]:
     """The files that the project's own way of testing would collect, and unittest's where it is used."""
     found = [path for path in sorted(tree.texts) if path.endswith(".py") and not _skipped(path)]
-    return tuple(path for path in found if _is_tested(path, tree.texts[path], project))
+    tests = tuple(path for path in found if _is_tested(path, tree.texts[path], project))
+    # Commands that name no place where tests are have been misread.
+    return tests if tests or not project.places else test_files(tree, replace(project, commands=()))
+
+
+def support_files(tree: Tree, tests: Sequence[str], task: str) -> frozenset[str]:
+    """What the user's tests judge with: helpers and data in their folders, but for what the task names."""
+    homes = {home for test in tests if (home := _home_of_tests(test))}
+    found = (path for path in tree.texts if any(path.startswith(f"{home}/") for home in homes))
+    return frozenset(path for path in found if path not in task and path.rpartition("/")[2] not in task)
+
+
+def _home_of_tests(path: str) -> str:
+    """The outermost folder that by its name is one of tests; empty where tests lie among other files."""
+    folders = path.split("/")[:-1]
+    depth = next((depth for depth, name in enumerate(folders, 1) if name in ("test", "tests")), 0)
+    return "/".join(folders[:depth])
 
 
 def _skipped(path: str) -> bool:

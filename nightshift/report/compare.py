@@ -49,8 +49,8 @@ Entries = dict[str, tuple[Any, Any]]
 
 
 def _task(one: Sequence[Record], other: Sequence[Record]) -> Entries:
-    prompts = [_started(records).get("task", {}).get("prompt") for records in (one, other)]
-    return _changed(*({"prompt": prompt} for prompt in prompts))
+    tasks = [_started(records).get("task") for records in (one, other)]
+    return _changed(*({"prompt": task.get("prompt") if isinstance(task, dict) else task} for task in tasks))
 
 
 def _parting(one: Sequence[Record], other: Sequence[Record]) -> Entries:

@@ -41,7 +41,8 @@ def outlined(record: Record) -> Record:
         digest = digest_of(str(candidate.get("text"))).hex()
         fields["candidate"] = {**{k: v for k, v in candidate.items() if k != "text"}, "digest": digest}
     if isinstance(rungs := fields.get("rungs"), list):
-        fields["rungs"] = [_rung(str(rung.get("name")), bool(rung.get("passed"))) for rung in rungs]
+        told = [rung for rung in rungs if isinstance(rung, dict)]
+        fields["rungs"] = [_rung(str(rung.get("name")), bool(rung.get("passed"))) for rung in told]
     return Record(record.seq, record.time, intern(record.run), intern(record.kind), record.span, fields)
 
 

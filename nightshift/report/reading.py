@@ -55,8 +55,15 @@ def summary_of(run_dir: Path) -> dict[str, Any]:
 def lines_of(record: Record, *, full: bool = False) -> list[str]:
     """A record as text: what it says, or with `full` every field of it."""
     head = f"{record.seq:>5} {record.time[11:19]} {one_line(record.kind):<12} {one_line(record.span)}".rstrip()
-    said = list(_outline(record.fields)) if full else describe(record) or [detail_of(record) or _gist(record)]
+    said = list(_outline(record.fields)) if full else _said(record)
     return [head, *(f"      {line}" for line in said if line)]
+
+
+def _said(record: Record) -> list[str]:
+    try:
+        return describe(record) or [detail_of(record) or _gist(record)]
+    except (TraceDamaged, AttributeError, KeyError, TypeError, ValueError) as error:  # a stranger's may have any shape
+        return [f"cannot be told ({one_line(repr(error))[:200]}): {_gist(record)}"]
 
 
 def follow(path: Path, lines: int) -> Iterator[Record]:

@@ -1,8 +1,9 @@
 """When nothing fails but tests of the model's own that nothing speaks for, they are set aside, with the reason.
 
 The last resort between right code and wrong tests, of which a small model writes many: their file was sampled anew
-already or cannot be any more, no candidate ever passed them, and what remains of each criterion has earned trust. In the laboratory, where
-the best of three candidates was wrong, a test that no other passed was right in 6 % of cases (docs/log.md).
+already or cannot be any more, no candidate ever passed them, and what remains of each criterion has earned trust. In
+the laboratory, where the best of three candidates was wrong, a test that no other passed was right in 6 % of cases
+(docs/log.md).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def set_aside(work: Work, verdict: Verdict, shop: Workshop, span: str, *, last: 
     left: Work | None = work
     for node in sorted(failing):
         left = without_test(left, node, "; ".join(trust[node].doubts)) if left else None
-    if left is None or not _proved(left):
+    if left is None or not _proved(left, work):
         return None
     for node in sorted(failing):
         reason = "nothing else fails, and nothing speaks for it: " + "; ".join(trust[node].doubts)
@@ -45,7 +46,8 @@ def _unfounded(trust: Trust) -> bool:
     return trust.score < DOUBTED and not trust.trusted and not trust.passed and trust.tried >= CANDIDATES
 
 
-def _proved(work: Work) -> bool:
-    trust = trust_of(work)
-    checks = [c.check for c in work.plan.criteria if isinstance(c.check, TestsCheck) and not c.trusted]
-    return all(any(trust[node].trusted for node in check.nodes if node in trust) for check in checks)
+def _proved(left: Work, before: Work) -> bool:
+    """By tests that proved the criterion before: one that loses all it had is bound to the others of its file."""
+    trust = trust_of(left)
+    had = {c.id: c.check.nodes for c in before.plan.criteria if isinstance(c.check, TestsCheck) and not c.trusted}
+    return all(any(trust[node].trusted for node in nodes if node in trust) for nodes in had.values())

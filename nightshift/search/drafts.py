@@ -68,7 +68,8 @@ def shown(brief: Brief, present: str, evidence: str) -> str:
 
 def _refuse_unfit(text: str, step: Step, laws: Laws, previous: str) -> None:
     """Raises ReplyRejected for a file that holds no real code, or that the policy denies."""
-    if _language(step.path) == "python" and step.kind == "source":
+    python = _language(step.path) == "python"
+    if step.kind == "source" if python else previous:
         check_substance(text, previous=previous)
     write = Write(step.path, text, previous=previous, kind=step.kind, policy=laws.policy, secrets=laws.secrets)
     if reason := deny_text(write):

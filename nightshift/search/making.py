@@ -18,6 +18,7 @@ from nightshift.source.facts import facts_or_nothing
 from nightshift.source.fixes import missing_packages
 from nightshift.source.graph import affected, import_graph, topological
 from nightshift.source.interfaces import changed_names, render
+from nightshift.source.newlines import written_like
 from nightshift.source.style import style_of
 
 REOPENINGS = 2
@@ -133,8 +134,9 @@ def _bench(work: Work, shop: Workshop, step: Step, unfinished: frozenset[str]) -
 
 def _with_winner(work: Work, shop: Workshop, evaluation: Evaluation) -> Work:
     candidate = evaluation.candidate
-    write_checked(work, shop, {candidate.path: candidate.text}, f"{candidate.path}: {candidate.label}", "builder")
-    return replace(work, tree=work.tree.with_text(candidate.path, candidate.text))
+    text = written_like(candidate.text, work.accepted.found.get(candidate.path, ""))
+    write_checked(work, shop, {candidate.path: text}, f"{candidate.path}: {candidate.label}", "builder")
+    return replace(work, tree=work.tree.with_text(candidate.path, text))
 
 
 def _next(work: Work, advice: Mapping[str, str], done: list[str]) -> str | None:

@@ -119,7 +119,9 @@ def _proved(plan: Plan, task: Task, ground: Ground, open_box: OpenBox, limits: E
 
 
 def _others(plan: Plan, step: Step, ground: Ground) -> set[str]:
-    return {other.path for other in plan.steps if other is not step} | ground.tree.texts.keys() - {step.path}
+    # What may not be written is there too: a file of the user's, or a submodule, in which nothing can be made.
+    there = {*ground.tree.texts, *ground.protected} - {step.path}
+    return {other.path for other in plan.steps if other is not step} | there
 
 
 def _degraded(

@@ -10,10 +10,11 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from nightshift.domain import ExecResult
+from nightshift.domain import ExecResult, Tree
 from nightshift.evidence import normalised
 from nightshift.prompting import head
 from nightshift.search.work import Work, Workshop, write_checked
+from nightshift.source.newlines import written_like
 from nightshift.source.normal import fingerprint
 from nightshift.source.style import StyleCheck, outcome_of, style_checks, style_of
 
@@ -40,13 +41,22 @@ def styled(work: Work, shop: Workshop, span: str, built: Sequence[str]) -> Work:
 def _formatted(work: Work, shop: Workshop, formatter: str, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Only what is the same program: a formatter of the project's environment is its code, not ours."""
     for path in paths:
-        name = shlex.quote(path)
-        command = shlex.join(("python3", "-m", *FORMATTERS[formatter])) + f" {name} - < {name}"
-        result = shop.sandbox.run(work.tree, ("sh", "-c", command), limits=shop.command_limits)
-        before = work.tree.texts[path]
-        usable = result.ok and not result.truncated and result.stdout.strip() and result.stdout != before
-        if usable and fingerprint(result.stdout) == fingerprint(before):
-            yield path, result.stdout
+        before, found = work.tree.texts[path], work.accepted.found.get(path, "")
+        # Who has not formatted a file so far is not asking for a change of every line of it.
+        if found and _run(formatter, path, work.tree.with_text(path, found), shop) not in ("", found):
+            continue
+        text = _run(formatter, path, work.tree, shop)
+        if text not in ("", before) and fingerprint(text) == fingerprint(before):
+            yield path, text
+
+
+def _run(formatter: str, path: str, tree: Tree, shop: Workshop) -> str:
+    """The file as the formatter writes it; empty when it does not."""
+    name = shlex.quote(path)
+    command = shlex.join(("python3", "-m", *FORMATTERS[formatter])) + f" {name} - < {name}"
+    result = shop.sandbox.run(tree, ("sh", "-c", command), limits=shop.command_limits)
+    text = written_like(result.stdout, tree.texts[path])
+    return text if result.ok and not result.truncated and text.strip() else ""
 
 
 def _ask(check: StyleCheck, work: Work, shop: Workshop, span: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from nightshift.source.blocks import after_thinking
+from nightshift.source.credentials import masked
 from nightshift.source.glance import defined
 from nightshift.source.outline import outlined, symbol
 from nightshift.source.units import units
@@ -62,7 +63,7 @@ def _wanted(items: Iterator[str]) -> tuple[str, ...]:
 def opened(texts: Mapping[str, str], wanted: Sequence[str], *, limit: int = OPENED_CHARS) -> list[tuple[str, str]]:
     """(heading, text) of each wanted thing; an empty text where there is no such thing, which the heading says."""
     share = limit // max(1, len(wanted))
-    return [_open(texts, want, share) for want in wanted]
+    return [(name, masked(text)) for name, text in (_open(texts, want, share) for want in wanted)]
 
 
 def _open(texts: Mapping[str, str], want: str, limit: int) -> tuple[str, str]:

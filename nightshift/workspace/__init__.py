@@ -40,7 +40,7 @@ from nightshift.workspace.git import GitState, Repository
 from nightshift.workspace.ledger import Ledger
 from nightshift.workspace.lock import Lock
 from nightshift.workspace.patch import PATCH, patch_of
-from nightshift.workspace.place import fresh_folder, is_checkout, slug
+from nightshift.workspace.place import fresh_folder, is_checkout, slug, work_folder
 from nightshift.workspace.start import Start, begin, read_start, root_in
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "is_checkout",
     "open_workspace",
     "slug",
+    "work_folder",
 ]
 
 
@@ -178,6 +179,10 @@ class Workspace:
     def closed(self) -> frozenset[str]:
         """Submodules and files of Git LFS: never written."""
         return frozenset(self._start.closed)
+
+    def unshown(self, tree: Tree) -> frozenset[str]:
+        """Files that the run found and nobody can be shown: too long, no UTF-8, with a key. Who writes one loses it."""
+        return frozenset(self._start.files) - tree.texts.keys()
 
     def recent(self) -> tuple[str, ...]:
         """The files that the newest commits touched, the newest first."""

@@ -263,7 +263,8 @@ def fast_forward(repository: Repository, branch: str, start: str | None) -> str:
     for holds, reason in reasons:
         if holds:
             return f"not merged: {reason}"
-    result = repository.attempt("merge", "--ff-only", "--quiet", branch)
+    # What git ignores is the user's too, and git would write over it without a word.
+    result = repository.attempt("merge", "--ff-only", "--no-overwrite-ignore", "--quiet", branch)
     return "" if result.returncode == 0 else f"not merged: {result.stderr.decode(errors='replace').strip()}"
 
 

@@ -25,11 +25,17 @@ def is_checkout(path: Path) -> bool:
     return path.resolve() == CHECKOUT
 
 
-def fresh_folder(task_slug: str) -> Path:
-    """A new folder for a task that was given none, below the home folder and outside the checkout."""
+def work_folder() -> Path:
+    """Where work goes that was given no place: below the home folder, outside the checkout, wherever one stands."""
     home = Path.home() / "nightshift-work"
     with explained(home):
         home.mkdir(exist_ok=True)
+    return home
+
+
+def fresh_folder(task_slug: str) -> Path:
+    """A new folder for a task that was given none."""
+    home = work_folder()
     name = slug(task_slug)
     candidates = (home / (name if number == 1 else f"{name}-{number}") for number in range(1, 10_000))
     return next(folder for folder in candidates if not folder.exists())

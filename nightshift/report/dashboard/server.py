@@ -127,7 +127,7 @@ class Route:
 def fields_of(text: str) -> dict[str, list[str]]:
     """Of a query or a form. Raises HttpError."""
     try:
-        return parse_qs(text, max_num_fields=MAX_FIELDS)
+        return parse_qs(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError as error:
         raise HttpError(400, f"at most {MAX_FIELDS} fields are read") from error
 
@@ -153,6 +153,7 @@ class Server(ThreadingHTTPServer):
         self.routes = [(route, re.compile(route.pattern)) for route in routes]
         self.complain = complain
         self.streams = threading.BoundedSemaphore(MAX_STREAMS)
+        self.asking_seconds = ASKING_SECONDS
         self.asking: dict[socket.socket, float] = {}
         """Connections whose request is not whole yet -> since when."""
         self._connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
@@ -169,7 +170,7 @@ class Server(ThreadingHTTPServer):
 
     def service_actions(self) -> None:
         """Hears no more of requests that take too long; asked for twice a second by `serve_forever`."""
-        late = time.monotonic() - ASKING_SECONDS
+        late = time.monotonic() - self.asking_seconds
         for connection in [one for one, since in list(self.asking.items()) if since < late]:
             with suppress(OSError):  # it has just ended by itself
                 connection.shutdown(socket.SHUT_RD)

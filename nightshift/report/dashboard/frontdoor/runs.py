@@ -18,7 +18,7 @@ from typing import Any
 from nightshift.domain import Plan
 from nightshift.errors import NightshiftError
 from nightshift.ownership import is_ours
-from nightshift.records import as_json, outcome_of, plan_of, read_trace, runs_in, started_with
+from nightshift.records import as_json, of_kind, outcome_of, plan_of, read_trace, runs_in, started_with
 from nightshift.report.dashboard import processes
 from nightshift.report.dashboard.frontdoor.commands import Wish
 from nightshift.report.dashboard.owner import owner_of
@@ -170,7 +170,8 @@ class Desk:
         """Asks who started it before it believes anything else; one that is damaged hides no earlier one."""
         try:
             records = read_trace(run / "trace.jsonl")
-            started = started_with(records)
+            # Of the first part: the mark tells nothing of a resumed one, whose models may differ.
+            started = started_with(of_kind(records, "run_started")[:1])
             if not is_ours(self._marks, run.name, started) or not outcome_of(records):
                 return None
             plan = plan_of(records)
