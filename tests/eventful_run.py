@@ -54,9 +54,15 @@ def _with_factor(factor: int) -> str:
 
 
 WRONG_DOUBLE = _with_factor(1)
-WITHOUT_IMPORT = WRONG_DOUBLE.replace("import math\n\n", "").replace("return a * b", "return a + b")
-"""Lacks an import, which is mended, and computes area and double wrongly."""
-WRONG_PERIMETER = WRONG_DOUBLE.replace("return 2 * (a + b)", "return a + b")
+WITHOUT_IMPORT = (
+    WRONG_DOUBLE.replace("import math\n\n", "SIDES = 2\nSCALE = 1\n")
+    .replace("return a * b", "return a + b")
+    .replace("return 2 * (a + b)", "return SIDES * (a + b)")
+    .replace("math.sqrt(", "math.sqrt(SCALE * ")
+    .replace("SCALE * a * a + b * b", "SCALE * (a * a + b * b)")
+)
+"""Lacks an import, which is mended, and computes area and double wrongly. No splice takes more from it than that."""
+WRONG_PERIMETER = _with_factor(2).replace("return 2 * (a + b)", "return a + b").replace("math.sqrt(", "math.fabs(")
 """Its area goes into the first one's place."""
 RIGHT_DOUBLE = (
     _with_factor(2)
@@ -64,7 +70,7 @@ RIGHT_DOUBLE = (
     .replace("return 2 * (a + b)", "return a")
     .replace("math.sqrt(", "math.fabs(")
 )
-"""All else is wrong; that it passes the test of double makes a repair towards it worth asking for."""
+"""All else is wrong; that half of the samples pass the test of double makes a repair towards it worth asking for."""
 
 TESTS = """from shapes import area, diagonal, double, perimeter
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,3 +196,23 @@ def test_ending_the_server_stops_its_runs_resumably(tmp_path: Path) -> None:
         next(iter(stream))
         wait_until(lambda: scenario.asked, 60)
     assert result_of(runs_of(tmp_path)[0])["exit_reason"] == "terminated"
+
+
+def test_ending_the_server_twice_leaves_no_run_behind(tmp_path: Path) -> None:
+    scenario, work = Scenario(), tmp_path / "work"
+    work.mkdir()
+    with slow_serving(scenario, 3.0) as server:
+        flags = ("--workspace", str(work), "--", "--endpoint", server.url)
+        with program(*flags, home=tmp_path / "home") as (process, url):
+            asking = http.client.HTTPConnection(url.removeprefix("http://"))
+            body = json.dumps({"model": "nightshift", "messages": messages(f"/build --workspace / {TASK}")})
+            asking.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+            wait_until(lambda: scenario.asked, 60)
+            process.terminate()
+            time.sleep(0.2)
+            process.terminate()
+            process.wait(90)
+            # It waited for the run, whose task began with an option and was still nothing but a task.
+            assert result_of(runs_of(tmp_path)[0])["exit_reason"] == "terminated"
+            assert result_of(runs_of(tmp_path)[0])["task"].startswith("--workspace / ")
+            asking.close()

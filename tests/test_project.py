@@ -98,8 +98,8 @@ def test_helpers_and_data_in_the_folders_of_tests_judge_too_unless_the_task_name
     judges = ("tests/helpers.py", "tests/data/total.txt", "lib/shop/tests/__init__.py", "tests/unit/test_a.py")
     tree = Tree(dict.fromkeys((*judges, "shop/tests.py", "test_top.py", "lib/shop/prices.py"), ""))
     tests = ("tests/unit/test_a.py", "lib/shop/tests/test_b.py", "test_top.py")
-    assert support_files(tree, tests, "mend the prices") == {*judges}
-    assert support_files(tree, tests, "let same() in helpers.py say more") == {*judges} - {"tests/helpers.py"}
+    assert support_files(tree, tests, "mend the prices") == frozenset(judges)
+    assert support_files(tree, tests, "let same() in helpers.py say more") == frozenset(judges) - {"tests/helpers.py"}
 
 
 # With which settings.

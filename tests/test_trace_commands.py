@@ -185,8 +185,10 @@ def test_a_trace_of_any_shape_is_listed_shown_and_judged(tmp_path: Path, value: 
     with Trace.create(sample.run_dir(tmp_path, "odd"), "odd") as trace:
         for kind in KINDS:
             trace.record(kind, "attempt-1/build/a.py", **dict.fromkeys(names, value))
-    for command in (["list"], ["show"], ["show", "--full"], ["tail"], ["grep", "task"]):
+    for command in (["list"], ["show", "--full"], ["tail", "--full"], ["grep", "task"]):
         run(tmp_path, *command)
+    run(tmp_path, "show", code=5)
+    run(tmp_path, "tail", "-n", "99", code=5)
     assert "unknown kind" not in run(tmp_path, "validate", code=1).stdout
     with suppress(NightshiftError):
         main(["--workspace", str(tmp_path), "export", "--others", "--out", str(tmp_path / "data")])

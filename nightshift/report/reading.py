@@ -62,8 +62,10 @@ def lines_of(record: Record, *, full: bool = False) -> list[str]:
 def _said(record: Record) -> list[str]:
     try:
         return describe(record) or [detail_of(record) or _gist(record)]
-    except (TraceDamaged, AttributeError, KeyError, TypeError, ValueError) as error:  # a stranger's may have any shape
-        return [f"cannot be told ({one_line(repr(error))[:200]}): {_gist(record)}"]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # A checkout may bring a trace of any shape: that is no defect of ours.
+        problem = f"record {record.seq} of run {one_line(record.run)}: an odd {one_line(record.kind)}: {error}"
+        raise TraceDamaged(problem) from error
 
 
 def follow(path: Path, lines: int) -> Iterator[Record]:

@@ -42,7 +42,9 @@ def main(argv: Sequence[str]) -> int:
     dashboard = Dashboard(Known(state / "trees", workspaces, queues), secrets.token_urlsafe(32), door.page)
     server = Server(options.port, [*dashboard.routes(), *door.routes()], _complain)
     door.url = server.url
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         print(server.url, flush=True)
         server.serve_forever()
@@ -62,6 +64,9 @@ def state_in(environ: Mapping[str, str]) -> Path:
 
 
 def _interrupt(number: int, frame: object) -> None:
+    """Told twice it must not leave the runs behind that it is just ending."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
