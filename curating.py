@@ -62,7 +62,12 @@ class Assistant:
 
     def keep(self, records: Sequence[Record], status: str) -> None:
         """What the run taught, before its trace says how it ended."""
-        if status in TEACHING and (done := self._with_memory(lambda m: absorb(m, records, self._project, status))):
+        # A run that was over before it began has nothing to teach.
+        if (
+            records
+            and status in TEACHING
+            and (done := self._with_memory(lambda m: absorb(m, records, self._project, status)))
+        ):
             new, curated = done
             self._recorder.record("learned", "", lessons=new, refused=curated.refused)
 

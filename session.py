@@ -110,6 +110,8 @@ class Session:
         self.boxes: dict[tuple[str, ...], Sandbox] = {}
         self._environment: Environment | None = None
         self._environ = environ
+        self._dead: Mapping[str, ModelServerError] = {}
+        """Servers that were named and do not answer."""
         self._notes: tuple[str, ...] = ()
         """What is to be said of the environment."""
         settings = order.config.workspace
@@ -203,6 +205,8 @@ class Session:
             unsafe=self.order.unsafe,
             version=VERSION,
         )
+        for url, dead in self._dead.items():
+            self.trace.record("fault", "connect", role="", attempt=0, endpoint=url, fault=dead.fault, message=str(dead))
         self.servers.record_to(self.trace)
         if self.order.resume is None:
             remember(self.paths.runs, self.id, started_with(self.trace.records()))
@@ -225,10 +229,7 @@ class Session:
             patience=config.deadlines.first_token,
             devices=self.servers.devices,
         )
-        for url, error in connection.dead.items():
-            self.trace.record(
-                "fault", "connect", role="", attempt=0, endpoint=url, fault=error.fault, message=str(error)
-            )
+        self._dead = connection.dead
         self.profiles = Profiles.load(self.learned)
         if self.profiles.note:
             self.console.say(self.profiles.note)

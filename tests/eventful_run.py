@@ -13,7 +13,7 @@ from typing import Any
 
 from scenario import Scenario, fence
 
-TASK = "Build shapes.py with area, perimeter, diagonal and double of a rectangle."
+TASK = "Build shapes.py with area, perimeter, diagonal, double, kind and corners of a rectangle."
 SETTINGS = """model = "coder:7b"
 [candidates]
 tester_temperatures = [0.3]
@@ -44,6 +44,14 @@ def diagonal(a: float, b: float) -> float:
 
 def double(a: float, b: float) -> tuple[float, float]:
     return 2 * a, 2 * b
+
+
+def kind(a: float, b: float) -> str:
+    return "square" if a == b else "rectangle"
+
+
+def corners() -> int:
+    return 4
 """
 
 
@@ -55,24 +63,28 @@ def _with_factor(factor: int) -> str:
 
 WRONG_DOUBLE = _with_factor(1)
 WITHOUT_IMPORT = (
-    WRONG_DOUBLE.replace("import math\n\n", "SIDES = 2\nSCALE = 1\n")
+    WRONG_DOUBLE.replace("import math\n\n", "")
     .replace("return a * b", "return a + b")
-    .replace("return 2 * (a + b)", "return SIDES * (a + b)")
-    .replace("math.sqrt(", "math.sqrt(SCALE * ")
-    .replace("SCALE * a * a + b * b", "SCALE * (a * a + b * b)")
+    .replace("return 2 * (a + b)", "return (1 + FACTOR) * (a + b)")
+    .replace("math.sqrt(a * a + b * b)", "math.sqrt(FACTOR * (a * a + b * b))")
 )
-"""Lacks an import, which is mended, and computes area and double wrongly. No splice takes more from it than that."""
-WRONG_PERIMETER = _with_factor(2).replace("return 2 * (a + b)", "return a + b").replace("math.sqrt(", "math.fabs(")
+"""Lacks an import, which is mended, and computes area and double wrongly. Its constant keeps the rest from a splice."""
+WRONG_PERIMETER = (
+    _with_factor(2)
+    .replace("return 2 * (a + b)", "return a + b")
+    .replace("math.sqrt(", "math.fabs(")
+    .replace("return 4", "return 3")
+)
 """Its area goes into the first one's place."""
 RIGHT_DOUBLE = (
     _with_factor(2)
     .replace("return a * b", "return a - b")
-    .replace("return 2 * (a + b)", "return a")
-    .replace("math.sqrt(", "math.fabs(")
+    .replace("if a == b else", "if a != b else")
+    .replace("return 4", "return 3")
 )
-"""All else is wrong; that half of the samples pass the test of double makes a repair towards it worth asking for."""
+"""That half of the samples pass the test of double makes a repair towards it worth asking for."""
 
-TESTS = """from shapes import area, diagonal, double, perimeter
+TESTS = """from shapes import area, corners, diagonal, double, kind, perimeter
 
 
 def test_c1_area():
@@ -89,6 +101,14 @@ def test_c1_diagonal():
 
 def test_c1_double():
     assert double(3, 4) == (6, 8)
+
+
+def test_c1_kind():
+    assert kind(3, 4) == "rectangle"
+
+
+def test_c1_corners():
+    assert corners() == 4
 """
 ANOTHER_WAY = "Rectangles, in another way."
 
@@ -100,7 +120,7 @@ def plan(purpose: str) -> str:
         {"path": "tests/test_shapes.py", "kind": "test", "purpose": "Prove them.", "interface": "", "depends_on": ["shapes.py"]},
     ]  # fmt: skip
     check = {"type": "tests", "path": "tests/test_shapes.py"}
-    criteria = [{"id": "c1", "description": "all four are right", "check": check}]
+    criteria = [{"id": "c1", "description": "all of them are right", "check": check}]
     return json.dumps({"summary": "Rectangles.", "requires": [], "steps": steps, "criteria": criteria})
 
 

@@ -109,5 +109,5 @@ def test_a_real_server_tells_while_it_reads_a_long_prompt() -> None:
         heard = heard_from(url, long)
     read = [waiting.done for waiting in heard if waiting.state == "prompt"]
     assert read == sorted(read)
-    assert len({done for done in read if done}) >= 3
+    assert len({done for done in read if done}) >= 2
     assert {waiting.total for waiting in heard if waiting.done} == {max(waiting.total for waiting in heard)}

@@ -66,7 +66,7 @@ def test_a_run_leaves_the_files_of_the_contract_and_nothing_else(tmp_path: Path)
     }  # fmt: skip
     assert set(done.result) == {
         "run", "task", "status", "exit_reason", "exit_code", "proof", "attempts", "criteria", "tests", "remote", "usage",
-        "files", "branch", "commit", "models", "counters",
+        "files", "branch", "commit", "models", "counters", "baseline",
     }  # fmt: skip
     assert set(done.result["usage"]) == {
         "calls", "prompt_tokens", "cached_tokens", "completion_tokens", "model_seconds", "wall_seconds",

@@ -92,6 +92,12 @@ def test_every_program_is_in_it(pyz: Path, bare: Path, tmp_path: Path, args: lis
     assert done.stdout.startswith(usage)
 
 
+def test_a_misspelt_program_is_no_task(pyz: Path, bare: Path, tmp_path: Path) -> None:
+    done = run(bare, pyz, tmp_path, "dashbord")
+    assert done.returncode == 2
+    assert "did you mean 'dashboard'?" in done.stderr
+
+
 def test_it_is_unpacked_once_and_for_nobody_else(pyz: Path, tmp_path: Path) -> None:
     run(sys.executable, pyz, tmp_path, "--version")
     (name,) = cached(tmp_path)

@@ -5,6 +5,7 @@ what is missing, on Python 3.8.
 """
 
 import contextlib
+import difflib
 import fcntl
 import os
 import shutil
@@ -27,6 +28,8 @@ def main():
         fail(f"Nightshift needs Python >= 3.11, this is {version}: start it with a newer one.")
     home = unpacked(__loader__.archive)
     named = sys.argv[1:2] and sys.argv[1] in (*PROGRAMS, *MODULES)
+    if not named and (meant := difflib.get_close_matches(" ".join(sys.argv[1:2]), (*PROGRAMS, *MODULES), 1, 0.8)):
+        fail(f"{sys.argv[1]!r} is no program of Nightshift and a short task: did you mean {meant[0]!r}?")
     name, rest = (sys.argv[1], sys.argv[2:]) if named else (PROGRAMS[0], sys.argv[1:])
     command = [os.path.join(home, f"{name}.py")]
     if name in MODULES:
