@@ -6,6 +6,7 @@ among them, exactly the frozen tests run, none failed, skipped or broken, and ev
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -116,6 +117,10 @@ def _problems(
         yield f"the frozen test {node} did not run"
     if len(missing) > MANY:
         yield f"{len(missing) - MANY} more frozen tests did not run"
+    cases = Counter(base_node(result.node) for result in report.results)
+    for node, before in sorted(user_tests.baseline.cases.items()):
+        if node in ran and cases[node] < before and node not in user_tests.baseline.flaky:
+            yield f"of the {before} cases of {node} that passed before, only {cases[node]} are left"
     for node in sorted(ran - accepted.nodes):
         if node.split("::")[0] not in user_tests.files:
             yield f"{node} ran but is not one of the frozen tests"

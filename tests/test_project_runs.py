@@ -6,11 +6,12 @@ import sys
 import venv
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nightshift.acceptance import accept_tests, bind, planned_files, prove_criteria
+from nightshift.acceptance import Accepted, accept_tests, bind, planned_files, prove_criteria
 from nightshift.domain import Criterion, Environment, ExecLimits, Plan, Sandbox, ScriptCheck, Step, TestsCheck, Tree
 from nightshift.judge import judge, standing_criteria, standing_tests
 from nightshift.project.box import ProjectBox
@@ -129,3 +130,22 @@ def test_the_projects_own_environment_is_used_with_what_is_installed_in_it(tmp_p
     assert found.environment == own
     assert not found.notes
     assert not (tmp_path / "cache").exists(), "nothing had to be prepared"
+
+
+@pytest.mark.parametrize(("names", "holds"), [("['a', 'b']", True), ("['a', 'c', 'd']", True), ("['a']", False)])
+def test_code_that_says_how_many_cases_a_test_has_cannot_leave_some_out(
+    sandbox: Sandbox, names: str, holds: bool
+) -> None:
+    test = "import pytest\nfrom shop import NAMES\n\n\n@pytest.mark.parametrize('name', NAMES)\n"
+    test += "def test_name(name):\n    assert len(name) == 1\n"
+    tree = Tree({"shop.py": "NAMES = ['a', 'b']\n", "tests/test_shop.py": test})
+    user_tests = standing_tests(("tests/test_shop.py",), tree, sandbox, LIMITS)
+    plan = Plan("x", (Step("shop.py", "source", "x", ""),), ())
+    plan = replace(plan, criteria=standing_criteria(user_tests, plan, tree))
+    verdict = judge(
+        plan, Accepted({}, frozenset()), user_tests, tree.with_text("shop.py", f"NAMES = {names}\n"), sandbox, LIMITS
+    )
+    said = [problem for problem in verdict.problems if "cases" in problem]
+    assert bool(said) is not holds
+    if said:
+        assert said == ["of the 2 cases of tests/test_shop.py::test_name that passed before, only 1 are left"]

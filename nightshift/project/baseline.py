@@ -8,6 +8,7 @@ the third time is not known.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -45,6 +46,8 @@ class Baseline:
     """Files whose run cannot be told whole: they leave tests out, or end pytest itself."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """What is in `failed` -> the last line of its evidence."""
+    cases: Mapping[str, int] = field(default_factory=dict)
+    """Test id without parameters -> its cases that passed, where there were several: the code may say how many."""
     seconds: float = 0.0
     """That one run of all took."""
     slowest: float = 0.0
@@ -73,6 +76,7 @@ class Baseline:
             tuple(file for file in self.unknown if file not in known),
             (*self.unusable, *other.unusable),
             {**self.reasons, **other.reasons},
+            {**self.cases, **other.cases},
             self.seconds + other.seconds,
             max(self.slowest, other.slowest),
         )
@@ -106,7 +110,7 @@ def measure(
     wavering = _wavering(tree, box, limits, outcomes, late, cheap=spent <= CHEAP_SECONDS)
     broken: dict[str, Outcome] = dict.fromkeys(first.errors, "error")
     failed = {n: o for n, o in outcomes.items() if o != "passed" and base_node(n) not in wavering}
-    passed = {base_node(n) for n, outcome in outcomes.items() if outcome == "passed"} - wavering
+    passed = set(map(base_node, _passing(outcomes))) - wavering
     return Baseline(
         tuple(sorted(passed)),
         {**broken, **failed},
@@ -115,9 +119,14 @@ def measure(
         tuple(first.unknown),
         tuple(first.unusable),
         {**{n: _last_line(results[n].detail) for n in failed}, **{p: _last_line(t) for p, t in first.errors.items()}},
+        {node: count for node, count in Counter(map(base_node, _passing(outcomes))).items() if count > 1},
         round(spent, 2),
         round(max((r.seconds for r in results.values() if r.outcome == "passed"), default=0.0), 2),
     )
+
+
+def _passing(outcomes: Mapping[str, Outcome]) -> list[str]:
+    return [node for node, outcome in outcomes.items() if outcome == "passed"]
 
 
 def _last_line(text: str) -> str:
