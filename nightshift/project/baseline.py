@@ -46,11 +46,11 @@ class Baseline:
     """Files whose run cannot be told whole: they leave tests out, or end pytest itself."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """What is in `failed` -> the last line of its evidence."""
-    cases: Mapping[str, int] = field(default_factory=dict)
-    """Test id without parameters -> its cases that passed, where there were several: the code may say how many."""
     seconds: float = 0.0
     """That one run of all took."""
     slowest: float = 0.0
+    cases: Mapping[str, int] = field(default_factory=dict)
+    """Test id without parameters -> its cases that passed, where there were several: the code may say how many."""
 
     @property
     def broken(self) -> tuple[str, ...]:
@@ -76,9 +76,9 @@ class Baseline:
             tuple(file for file in self.unknown if file not in known),
             (*self.unusable, *other.unusable),
             {**self.reasons, **other.reasons},
-            {**self.cases, **other.cases},
             self.seconds + other.seconds,
             max(self.slowest, other.slowest),
+            {**self.cases, **other.cases},
         )
 
 
@@ -119,9 +119,9 @@ def measure(
         tuple(first.unknown),
         tuple(first.unusable),
         {**{n: _last_line(results[n].detail) for n in failed}, **{p: _last_line(t) for p, t in first.errors.items()}},
-        {node: count for node, count in Counter(map(base_node, _passing(outcomes))).items() if count > 1},
         round(spent, 2),
         round(max((r.seconds for r in results.values() if r.outcome == "passed"), default=0.0), 2),
+        {node: count for node, count in Counter(map(base_node, _passing(outcomes))).items() if count > 1},
     )
 
 
