@@ -77,9 +77,14 @@ class Accepted:
         return tuple(self.texts)
 
 
-def prove_criteria(plan: Plan, tree: Tree, sandbox: Sandbox, limits: ExecLimits) -> tuple[Plan, tuple[str, ...]]:
-    """Runs every script and command on the stubs: the plan with its guards marked, and reasons to refuse it."""
-    found = planned_files(plan, tree)
+def prove_criteria(
+    plan: Plan, tree: Tree, sandbox: Sandbox, limits: ExecLimits, *, found: Mapping[str, str] | None = None
+) -> tuple[Plan, tuple[str, ...]]:
+    """Runs every script and command on the stubs: the plan with its guards marked, and reasons to refuse it.
+
+    `found` are the planned files that were there before; of this tree, when it is not given.
+    """
+    found = planned_files(plan, tree) if found is None else found
     stubs = [_stub_tree(plan, tree, variant, found) for variant in STUB_VARIANTS]
     criteria: list[Criterion] = []
     reasons: list[str] = []

@@ -165,5 +165,7 @@ def code_of(text: str) -> object:
     order: dict[object, int] = {}
     # Cells are made in the order of their names, which says nothing.
     run = [i for i in dis.get_instructions(code) if i.opname not in ("MAKE_CELL", "LOAD_CLOSURE")]
-    own = {*code.co_varnames, *code.co_cellvars}
-    return [(i.opname, order.setdefault(i.argval, len(order)) if i.argval in own else None) for i in run], code.co_names
+    return [
+        (i.opname, order.setdefault(i.argval, len(order)) if i.opname.endswith(("_FAST", "_DEREF")) else None)
+        for i in run
+    ], code.co_names

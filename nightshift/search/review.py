@@ -110,7 +110,9 @@ def _tried(
     if refusal := next((reason for doubt in _DOUBTS if (reason := doubt(objection.check, work))), ""):
         return None, refusal
     limits = replace(shop.limits, seconds=CHECK_SECONDS)
-    alone, faults = prove_criteria(replace(work.plan, criteria=(criterion,)), work.tree, shop.sandbox, limits)
+    alone, faults = prove_criteria(
+        replace(work.plan, criteria=(criterion,)), work.tree, shop.sandbox, limits, found=work.accepted.found
+    )
     # A check that holds on some stub may still find a fault here; what it lacks in the interfaces is its own fault.
     if faults and not alone.criteria[0].guard:
         return None, faults[0]

@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from nightshift.domain import ExecLimits
 from nightshift.sandbox.inside.launch import landlock
@@ -20,6 +20,7 @@ from nightshift.sandbox.isolation.layout import DEVICES, NAME_SERVICE, TMP, TREE
 from nightshift.sandbox.isolation.seccomp import OPEN_NETWORK, PRIVATE_NETWORK, seccomp_filter
 
 TierName = Literal["A", "A-copied", "bubblewrap", "B", "macos", "none"]
+TIERS: tuple[TierName, ...] = get_args(TierName)
 
 AS_A_SHELL = ("/bin/sh", "-c", 'exec "$@"', "sh")
 """Before an argv: a program that cannot be started then ends as everywhere, with 126 or 127."""
