@@ -48,8 +48,16 @@ def work_with(heard: tuple[dict[str, bool], ...], *more: Criterion, reopened: in
     return replace(work, heard=heard, reopened={FILE: reopened} if reopened else {})
 
 
-def verdict_with(*failed: str, command: bool = True) -> Verdict:
-    results = tuple(TestResult(node, "failed" if node in failed else "passed") for node in NODES)
+def with_another_function(work: Work) -> Work:
+    text = TEXT.replace("def test_c9_odd():\n    assert total(", "def test_c9_odd():\n    assert rest(")
+    tree = work.tree.with_text("shop.py", "def total(prices): ...\n\n\ndef rest(prices): ...\n")
+    return replace(work, accepted=replace(work.accepted, texts={FILE: text}), tree=tree)
+
+
+def verdict_with(*failed: str, command: bool = True, detail: str = "E   assert 41 == 42") -> Verdict:
+    results = tuple(
+        TestResult(node, "failed", detail=detail) if node in failed else TestResult(node, "passed") for node in NODES
+    )
     criteria = (CriterionResult(CRITERION, not failed, "oracle", ""), CriterionResult(OTHER, command, "cold", ""))
     return Verdict(criteria, TestReport(results, len(NODES)))
 
@@ -87,6 +95,13 @@ def test_a_test_that_nobody_passes_and_few_samples_hold_is_set_aside_by_name(tmp
         pytest.param(work_with(NOBODY), verdict_with(ODD, command=False), id="a command fails too"),
         pytest.param(work_with(NOBODY), verdict_with(ODD, NODES[0]), id="a trusted test fails too"),
         pytest.param(work_with(NOBODY), verdict_with(), id="nothing fails"),
+        pytest.param(
+            work_with(NOBODY), verdict_with(ODD, detail="E   AttributeError: 'bytes' object has no attribute 'feed'"),
+            id="the code breaks down in it",
+        ),
+        pytest.param(
+            with_another_function(work_with(NOBODY)), verdict_with(ODD), id="it alone uses a function of the project"
+        ),
         pytest.param(
             work_with(NOBODY, Criterion("c9", "odd", TestsCheck(FILE, (ODD,)))), verdict_with(ODD),
             id="it is all that proves a criterion",
