@@ -24,8 +24,8 @@ from nightshift.source.tests_units import source_of
 
 CANDIDATES = 2
 """So many different programs must have failed a test before that says something about it."""
-ACCIDENT = re.compile(r"^E\s+(?!AssertionError)(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt|timeout)\b", re.MULTILINE)
-"""An exception of the code: it may be what the test should have provoked, and is no opinion of a value."""
+ACCIDENT = re.compile(r"^E\s+(?:Attribute|Name|UnboundLocal|Import|ModuleNotFound|Recursion|Type)Error\b", re.MULTILINE)
+"""The code breaks down: no opinion of a value. Other exceptions may be what right code answers to a wrong test."""
 
 
 def set_aside(work: Work, verdict: Verdict, shop: Workshop, span: str, *, last: bool = False) -> Work | None:
