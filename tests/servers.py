@@ -265,13 +265,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.script.active += 1
             self.script.most_active = max(self.script.most_active, self.script.active)
             reply = self._reply(asked)
+        self.busy = True
         try:
             self._answer(asked, reply)
         except OSError:
             self.script.left_early += 1
         finally:
-            with self.script.lock:
-                self.script.active -= 1
+            self._free()
+
+    def _free(self) -> None:
+        with self.script.lock:
+            self.script.active -= self.busy
+            self.busy = False
 
     def _turned_away(self) -> bool:
         script = self.script
@@ -323,7 +328,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif reply.fault in ("", "no_done", "no_reason"):
             end = {"": ending, "no_done": ending[:-1], "no_reason": ending[1:]}[reply.fault]
             half = len(pieces) // 2
-            self._chunk(b"".join([*beginning, *pieces[:half], reply.middle, *pieces[half:], *end]))
+            self._chunk(b"".join([*beginning, *pieces[:half], reply.middle, *pieces[half:]]))
+            self._free()  # before the client can know that it has everything, and send the next
+            self._chunk(b"".join(end))
             self._finish()
         elif reply.fault == "trickle":
             for piece in beginning + 1000 * pieces:
