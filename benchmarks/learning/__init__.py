@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import statistics
 import subprocess
@@ -24,11 +23,11 @@ from pathlib import Path
 from benchmarks.figures import Figure
 from benchmarks.learning.author import Author
 from benchmarks.learning.families import FAMILIES, Exercise
+from benchmarks.standings import bootstrap_difference
 from nightshift.domain import Environment
 from nightshift.sandbox.box import open_sandbox
 
 PROGRAM = Path(__file__).resolve().parents[2] / "orchestrator.py"
-RESAMPLES = 2000
 Say = Callable[[str], object]
 
 
@@ -125,12 +124,7 @@ def _figures(stories: Sequence[Story]) -> Iterator[Figure]:
 
 
 def _change(name: str, values: Sequence[float]) -> Figure:
-    low, high = _interval(values)
-    told = f"mean of {len(values)} pairs, 95 % [{low:+.1f}, {high:+.1f}]; median {statistics.median(values):+.1f}"
+    spread = bootstrap_difference({str(number): ((0.0,), (value,)) for number, value in enumerate(values)})
+    middle = f"median {statistics.median(values):+.1f}"
+    told = f"mean of {len(values)} pairs, 95 % [{spread.low:+.1f}, {spread.high:+.1f}]; {middle}"
     return Figure(name, statistics.mean(values), "%", how=told)
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    chance = random.Random(0)
-    means = sorted(statistics.mean(chance.choices(values, k=len(values))) for _ in range(RESAMPLES))
-    return means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1]

@@ -1,24 +1,16 @@
-"""A pretended model for tiny number tasks: it knows how to plan, test and write them, and how often it is wrong.
-
-Nothing is learned about models here: it gives a night something to do. Its seconds are told, never spent.
-"""
+"""A pretended model for tiny number tasks: it knows how to plan, test and write them, and how often it is wrong."""
 
 from __future__ import annotations
 
 import json
-import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
 
-from benchmarks.simulated.model import Said
-from benchmarks.simulated.server import SimulatedServer, role_of
+from benchmarks.pretended import PretendedServer, diagnosis_of_one, plan_of_one, tests_of_one
 from nightshift.domain import Role, Sandbox
+from nightshift.prompting import fenced
 
-READING, WRITING = 80.0, 5.0
-"""Tokens a second, as of a large model in ordinary memory: what makes hours of a night."""
 WORDS = re.compile(r"named (?P<name>\w+)\.py with a function \w+\(x: int\) -> int that returns x times (?P<times>\d+)")
 
 
@@ -50,60 +42,37 @@ def job_in(prompt: str) -> Job | None:
     return Job(found["name"], int(found["times"])) if found else None
 
 
-class Author(SimulatedServer):
+class Author(PretendedServer):
     """The model behind HTTP; `wrong` is the share of files that come out wrong at first."""
 
-    def __init__(self, sandbox: Sandbox, *, wrong: float = 0.4, seed: int = 0) -> None:
-        super().__init__(lambda prompt: None, sandbox, name="pretended")
-        self._wrong = wrong
-        self._seed = seed
-        self.model_seconds = 0.0
+    reading, writing = 80.0, 5.0
+    """As of a large model in ordinary memory: what makes hours of a night."""
 
-    def said(self, messages: Sequence[dict[str, str]], *, seed: int, temperature: float, max_tokens: int) -> Said:
-        prompt = "\n".join(message["content"] for message in messages)
-        job, role = job_in(prompt), role_of(messages[0]["content"])
-        key = f"{self._seed} {seed if temperature else 0} {sha256(prompt.encode()).hexdigest()}"
-        text = ANSWERS[role](job, random.Random(key).random() < self._wrong) if job and role in ANSWERS else "Nothing."
-        read, written = len(prompt) // 4, len(text) // 4
-        told = Said(text, "stop", read, written, read / READING, written / WRITING)
-        self.calls += 1
-        self.model_seconds += told.prefill_seconds + told.decode_seconds
-        return told
+    def __init__(self, sandbox: Sandbox, *, wrong: float = 0.4, seed: int = 0) -> None:
+        super().__init__(sandbox, seed)
+        self._wrong = wrong
+
+    def reply(self, role: Role, prompt: str, drawn: float) -> str:
+        job = job_in(prompt)
+        return ANSWERS[role](job, drawn < self._wrong) if job and role in ANSWERS else "Nothing."
 
 
 def _plan(job: Job, wrong: bool) -> str:
-    test = f"tests/test_{job.name}.py"
-    stub = f"def {job.name}(x: int) -> int: ..."
-    nothing: dict[str, Any] = {"depends_on": [], "approaches": []}
-    source = {"path": f"{job.name}.py", "kind": "source", "purpose": job.text, "interface": stub, **nothing}
-    proof = {"path": test, "kind": "test", "purpose": "Proves it.", "interface": "", **nothing}
-    criterion = {"id": "c1", "description": f"it multiplies by {job.times}", "check": {"type": "tests", "path": test}}
-    return json.dumps({"summary": job.text, "requires": [], "steps": [source, proof], "criteria": [criterion]})
+    return plan_of_one(job.name, f"def {job.name}(x: int) -> int: ...", job.text, f"it multiplies by {job.times}")
 
 
 def _tests(job: Job, wrong: bool) -> str:
     cases = [(2, 2 * job.times), (-1, -job.times), (10, 10 * job.times + (1 if wrong else 0))]
-    tests = [
-        f"def test_c1_of_{number}():\n    assert {job.name}({x}) == {value}\n"
-        for number, (x, value) in enumerate(cases)
-    ]
-    return _fenced(f"from {job.name} import {job.name}\n\n\n" + "\n\n".join(tests))
+    return tests_of_one(job.name, [f"{job.name}({x}) == {value}" for x, value in cases])
 
 
 def _file(job: Job, wrong: bool) -> str:
     value = f"x + {job.times}" if wrong or job.hopeless else f"x * {job.times}"
-    return _fenced(f"def {job.name}(x: int) -> int:\n    return {value}\n")
+    return fenced(f"def {job.name}(x: int) -> int:\n    return {value}\n")
 
 
 def _diagnosis(job: Job, wrong: bool) -> str:
-    culprit = {"path": f"{job.name}.py", "blame": "source", "why": "it adds"}
-    return json.dumps(
-        {"whys": ["a test fails", "it adds"], "culprits": [culprit], "advice": f"Multiply by {job.times}."}
-    )
-
-
-def _fenced(code: str) -> str:
-    return f"```python\n{code}```\n"
+    return diagnosis_of_one(job.name, "it adds", f"Multiply by {job.times}.")
 
 
 ANSWERS: Mapping[Role, Callable[[Job, bool], str]] = {
